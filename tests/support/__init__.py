@@ -1,0 +1,1 @@
+"""What the tests share; each piece has a test of its own beside it."""

@@ -1,0 +1,109 @@
+"""All settings: their defaults, their bounds, and which are in force."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from webpy_socketio import config
+from webpy_socketio.config import Config
+from webpy_socketio.errors import UsageError
+
+DEFAULTS = Config()
+NUMBERS = [name for name in Config.names() if type(getattr(DEFAULTS, name)) in (int, float)]
+
+
+@pytest.fixture
+def restored() -> Iterator[None]:
+    before = config.current()
+    yield
+    config.install(before)
+
+
+def test_the_defaults_are_those_of_socket_io() -> None:
+    assert (DEFAULTS.resource, DEFAULTS.transports) == ("socket.io", ("polling", "websocket"))
+    assert (DEFAULTS.ping_interval, DEFAULTS.ping_timeout) == (25, 20)
+    assert (DEFAULTS.connect_timeout, DEFAULTS.upgrade_timeout) == (45, 10)
+    assert (DEFAULTS.max_payload, DEFAULTS.max_attachments) == (1_000_000, 10)
+    assert DEFAULTS.cors_allowed_origins is None
+    assert DEFAULTS.outbox_policy == "disconnect"
+
+
+def test_the_default_log_format_is_that_of_the_contract() -> None:
+    assert DEFAULTS.message_log_format == '%(REMOTE_ADDR)s - - [%(TIME)s] "Socket.IO %(TYPE)s: %(MESSAGE)s"'
+
+
+def test_settings_are_frozen_and_given_by_name() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        DEFAULTS.resource = "other"  # type: ignore[misc]  # that is the point
+    with pytest.raises(TypeError):
+        Config("socket.io")  # type: ignore[call-arg]  # that is the point
+
+
+@pytest.mark.parametrize("given", ["ws", "/ws", "ws/", "/ws/"])
+def test_the_resource_is_a_name_with_or_without_slashes(given: str) -> None:
+    assert Config(resource=given).resource == "ws"
+
+
+@pytest.mark.parametrize("given", ["", "/", "//"])
+def test_the_resource_must_not_be_empty(given: str) -> None:
+    with pytest.raises(UsageError, match="resource must be the first part of a path"):
+        Config(resource=given)
+
+
+@pytest.mark.parametrize("given", [["websocket"], ("polling",), ["websocket", "polling"]])
+def test_transports_are_some_of_two_in_any_order(given: Any) -> None:
+    assert Config(transports=given).transports == tuple(given)
+
+
+@pytest.mark.parametrize("given", [(), ("flashsocket",), ("polling", "webtransport")])
+def test_other_transports_are_an_error_that_names_the_known_ones(given: Any) -> None:
+    with pytest.raises(UsageError, match=r"transports must be some of .*polling.*websocket"):
+        Config(transports=given)
+
+
+@pytest.mark.parametrize("given", ["", "drop", None])
+def test_other_outbox_policies_are_an_error_that_names_the_known_ones(given: Any) -> None:
+    with pytest.raises(UsageError, match=r"outbox_policy must be one of .*disconnect.*drop_oldest.*drop_newest"):
+        Config(outbox_policy=given)
+
+
+@pytest.mark.parametrize("name", sorted(NUMBERS))
+@pytest.mark.parametrize("value", [0, -1, float("nan"), "10", None, True, [1]])
+def test_every_number_must_be_one_above_zero(name: str, value: object) -> None:
+    with pytest.raises(UsageError, match=f"{name} must be a number above 0, not "):
+        Config.of({name: value})
+
+
+@pytest.mark.parametrize("marks", [(64, 64, 100), (64, 63, 100), (1, 2, 2), (5, 4, 3)])
+def test_the_marks_of_mailboxes_must_rise(marks: tuple[int, int, int]) -> None:
+    low, high, hard = marks
+    with pytest.raises(UsageError, match=f"must hold, not {low}, {high}, {hard}"):
+        Config(mailbox_low=low, mailbox_high=high, mailbox_hard=hard)
+
+
+def test_settings_can_be_given_as_a_dictionary() -> None:
+    assert Config.of({}) == DEFAULTS
+    assert Config.of({"resource": "/x/", "ping_interval": 0.3}) == Config(resource="x", ping_interval=0.3)
+
+
+def test_an_unknown_setting_is_an_error_that_lists_the_known_ones() -> None:
+    with pytest.raises(
+        UsageError, match=r"Unknown setting 'pingInterval'; the known ones are: .*, ping_interval, "
+    ) as caught:
+        Config.of({"pingInterval": 1})
+    assert all(name in str(caught.value) for name in Config.names())
+
+
+def test_the_names_are_those_of_the_fields() -> None:
+    assert Config.names() == {field.name for field in dataclasses.fields(Config)}
+
+
+@pytest.mark.usefixtures("restored")
+def test_what_was_installed_last_is_in_force() -> None:
+    mine = Config(resource="mine")
+    config.install(mine)
+    assert config.current() is mine

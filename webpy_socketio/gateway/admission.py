@@ -1,0 +1,118 @@
+"""Which requests reach a session: the query of Engine.IO, checked in the order of Node's server, with its error
+codes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import monotonic
+from urllib.parse import parse_qsl
+
+from ..errors import HandshakeRefused, ProtocolError
+from ..hub.core import Farewell
+from ..hub.engine_client import EngineClient
+from ..hub.hub import Hub
+from ..types import Environ
+from ..wire.handshake import is_upgrade, validate_request
+
+__all__ = ["Admission", "admit", "check_origin", "refusal"]
+
+_TEXTS = (
+    "Transport unknown",
+    "Session ID unknown",
+    "Bad handshake method",
+    "Bad request",
+    "Forbidden",
+    "Unsupported protocol version",
+)
+_MAX_FIELDS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A request that may go on: what it wants, and of which session (neither client nor farewell: of a new one)."""
+
+    transport: str
+    websocket_key: str | None
+    client: EngineClient | None
+    farewell: Farewell | None
+
+
+def refusal(code: int, detail: str = "") -> HandshakeRefused:
+    """Make the refusal with one of Engine.IO's error codes and its text; ``detail`` says more in the log."""
+    status = "403 Forbidden" if code == 4 else "400 Bad Request"
+    return HandshakeRefused(status, code, _TEXTS[code], detail)
+
+
+def admit(environ: Environ, hub: Hub, origin_may: bool) -> Admission:
+    """Decide about a request; ``origin_may`` tells whether its origin may connect. Raises ``HandshakeRefused``."""
+    query = _parse_query(environ)
+    transport = query.get("transport", "")
+    if transport not in hub.config.transports:
+        raise refusal(0, f"transport={transport[:50]!r}")
+    check_origin(environ, origin_may)
+    upgrade = transport == "websocket" and is_upgrade(environ)
+    sid = query.get("sid")
+    client, farewell = (None, None) if sid is None else _find(hub, sid, transport, upgrade)
+    if sid is None:
+        _check_handshake(environ, query, transport, upgrade)
+    return Admission(transport, _validate_upgrade(environ) if upgrade else None, client, farewell)
+
+
+def check_origin(environ: Environ, origin_may: bool) -> None:
+    """Raise ``HandshakeRefused`` for an origin that may not connect."""
+    if not origin_may:
+        origin = str(environ.get("HTTP_ORIGIN"))
+        raise refusal(4, f"the origin {origin[:200]!r} may not connect (cors_allowed_origins)")
+
+
+def _parse_query(environ: Environ) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(str(environ.get("QUERY_STRING", "")), keep_blank_values=True, max_num_fields=_MAX_FIELDS))
+    except ValueError:
+        raise refusal(3, f"more than {_MAX_FIELDS} fields in the query") from None
+
+
+def _find(hub: Hub, sid: str, transport: str, upgrade: bool) -> tuple[EngineClient | None, Farewell | None]:
+    client = _punctual(hub, sid)
+    farewell = hub.farewells.get(sid) if client is None else None
+    if client is None and farewell is None:
+        raise refusal(1)
+    if transport == "websocket" and not upgrade:
+        raise _not_an_upgrade()
+    if client is not None and client.carrier.name != transport and not upgrade:
+        raise refusal(3, f"the session is carried by {client.carrier.name}")
+    return client, farewell
+
+
+def _not_an_upgrade() -> HandshakeRefused:
+    return refusal(3, "transport=websocket without the header 'Upgrade: websocket'")
+
+
+def _punctual(hub: Hub, sid: str) -> EngineClient | None:
+    """Find a session; one whose time is over ends now, not when the timer gets to it some milliseconds later."""
+    client = hub.engine_client(sid)
+    if client is not None and monotonic() >= client.session.deadline:
+        client.receive_deadline(monotonic())
+        client = hub.engine_client(sid)
+    return client
+
+
+def _check_handshake(environ: Environ, query: dict[str, str], transport: str, upgrade: bool) -> None:
+    method = str(environ.get("REQUEST_METHOD"))
+    if method != "GET":
+        raise refusal(2, f"{method[:20]} without a session")
+    if transport == "websocket" and not upgrade:
+        raise _not_an_upgrade()
+    if query.get("EIO") != "4":
+        raise refusal(5, f"EIO={query.get('EIO', '')[:20]!r}")
+
+
+def _validate_upgrade(environ: Environ) -> str:
+    # What follows the head of an upgrade are frames: a body would be taken for some.
+    if environ.get("CONTENT_LENGTH", "0") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ:
+        raise refusal(3, "the request for a WebSocket has a body")
+    try:
+        return validate_request(environ)
+    except ProtocolError as error:
+        raise refusal(3, error.reason) from error

@@ -1,0 +1,71 @@
+"""How the raw socket of a request is obtained from the server that accepted it.
+
+The server puts one mutable `Connection` into the environ (middleware may copy the environ; an object survives that).
+Servers without one of ours serve long-polling only.
+"""
+
+from __future__ import annotations
+
+import _socket
+import socket as socket_module
+import ssl
+from typing import Any, Protocol
+
+from ..transport.link import peer_is_gone
+from ..types import Environ
+
+__all__ = ["KEY", "Connection", "PywsgiConnection", "connection_of"]
+
+#: The environ's key for the connection.
+KEY = "webpy_socketio.connection"
+
+
+class Connection(Protocol):
+    """The connection of one request."""
+
+    @property
+    def is_taken(self) -> bool:
+        """Tell whether the raw socket was taken: the server must not touch it any more."""
+
+    def is_gone(self) -> bool:
+        """Tell whether the peer has closed."""
+
+    def take(self) -> tuple[Any, bytes]:  # Any: a raw socket, or an SSLSocket
+        """Take the raw, non-blocking socket and the bytes that came behind the request's head."""
+
+
+def connection_of(environ: Environ) -> Connection | None:
+    """Find the connection of a request; None on a server that does not give it."""
+    return environ.get(KEY)  # type: ignore[return-value]  # only servers of ours use this key
+
+
+class PywsgiConnection:
+    """The connection of a request that gevent's pywsgi serves."""
+
+    def __init__(self, handler: Any) -> None:  # Any: gevent's handler is untyped
+        self._handler = handler
+        self.is_taken = False
+
+    def is_gone(self) -> bool:
+        """Tell whether the peer has closed."""
+        sock = self._handler.socket
+        return sock is None or peer_is_gone(sock)
+
+    def take(self) -> tuple[Any, bytes]:
+        """Take the raw socket. Plain sockets leave gevent's wrapper; a TLS socket is taken as it is."""
+        sock = self._handler.socket
+        # Before looking into the buffered reader: with an empty buffer that would wait.
+        sock.setblocking(False)
+        try:
+            early_data = bytes(self._handler.rfile.peek())
+        except OSError:
+            early_data = b""  # TLS has nothing yet, or the client is gone, which the new owner will notice
+        self.is_taken = True
+        self._handler.release()
+        if not isinstance(sock, ssl.SSLSocket):
+            family = sock.family
+            sock = _socket.socket(family, socket_module.SOCK_STREAM, 0, fileno=sock.detach())
+            sock.setblocking(False)
+        if sock.family in (socket_module.AF_INET, socket_module.AF_INET6):
+            sock.setsockopt(socket_module.IPPROTO_TCP, socket_module.TCP_NODELAY, 1)
+        return sock, early_data

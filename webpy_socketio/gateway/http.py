@@ -1,0 +1,279 @@
+"""HTTP connections on gevent's pywsgi, with time-outs, and with a way to take over their raw sockets.
+
+pywsgi itself waits for ever for a head or a body that never comes, and for a client that does not read its answer.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket as socket_module
+from http.client import HTTPException
+from io import BytesIO
+from typing import Any
+
+import gevent
+from gevent import pywsgi as _typed_pywsgi
+
+from ..config import Config
+from .endpoint import PATH
+from .handoff import KEY, PywsgiConnection
+from .request_body import RequestBody
+from .sending import WRITE_SIZE, send_all
+
+__all__ = ["RequestHandler"]
+
+logger = logging.getLogger("webpy_socketio.server")
+
+#: Its published types leave out what a subclass needs.
+pywsgi: Any = _typed_pywsgi
+
+
+class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is Any here
+    """One HTTP connection."""
+
+    socket: Any
+    wsgi_input: Any
+    result: Any
+    _connection: PywsgiConnection
+    _deadline: gevent.Timeout | None = None
+    _held: bytearray | None = None
+    _is_first = True
+    _is_idle = False
+    _is_last = False
+
+    @property
+    def _config(self) -> Config:
+        config: Config = self.server.socketio_config
+        return config
+
+    def handle(self) -> None:
+        """Serve the connection.
+
+        pywsgi sends an answer in pieces. With Nagle's algorithm the second one waits for the client's delayed ACK of
+        the first: measured 44 ms for every poll and every POST on a connection that is kept.
+        """
+        if self.socket.family in (socket_module.AF_INET, socket_module.AF_INET6):
+            self.socket.setsockopt(socket_module.IPPROTO_TCP, socket_module.TCP_NODELAY, 1)
+        super().handle()
+
+    def release(self) -> None:
+        """Let go of the socket: somebody else owns it now."""
+        self.socket = None
+        self.close_connection = True
+
+    def finish(self) -> None:
+        """End the connection, after the answer that is being made, if there is one."""
+        self._is_last = True
+        if self._is_idle:
+            self._shut(socket_module.SHUT_RDWR)
+
+    def _shut(self, how: int) -> None:
+        try:
+            self.socket.shutdown(how)
+        except OSError:
+            pass  # the client was first
+
+    # -- in ---------------------------------------------------------------------------------------------------------
+
+    def handle_one_request(self) -> Any:
+        """Read a request and answer it; True if another one may follow."""
+        try:
+            result = super().handle_one_request()
+        except _HeadRefused as error:
+            result = self._handle_client_error(error)
+        finally:
+            self._stop_deadline()
+        if not isinstance(result, tuple):
+            return result
+        self.status, answer = result
+        try:
+            self._sendall(answer)
+            self._linger()
+        except OSError:
+            pass  # it did not wait for the answer
+        self.log_request()
+        return None
+
+    def read_requestline(self) -> str:
+        """Read the request line; the head has to come within ``head_timeout`` seconds of its first byte."""
+        config = self._config
+        patience = config.head_timeout if self._is_first else config.keepalive_timeout
+        self._is_first = False
+        if self._is_last or not self._wait_for_request(patience):
+            return ""
+        self._deadline = gevent.Timeout.start_new(config.head_timeout)
+        try:
+            line: str = super().read_requestline()
+        except gevent.Timeout as error:
+            raise self._too_late(error) from None
+        if len(line) >= pywsgi.MAX_REQUEST_LINE:
+            raise _HeadRefused("414 URI Too Long")
+        return line
+
+    def _wait_for_request(self, patience: float) -> bool:
+        self._is_idle, has_come = True, False
+        try:
+            with gevent.Timeout(patience, False):  # type: ignore[arg-type]  # False: end the block without an error
+                has_come = bool(self.rfile.peek(1))
+        finally:
+            self._is_idle = False
+        return has_come
+
+    def read_request(self, raw_requestline: str) -> Any:
+        """Read the head; a client that is too slow, or sends too much, gets 408 or 431."""
+        try:
+            return super().read_request(raw_requestline)
+        except gevent.Timeout as error:
+            raise self._too_late(error) from None
+        finally:
+            self._stop_deadline()
+
+    def _too_late(self, error: gevent.Timeout) -> BaseException:
+        return _HeadRefused("408 Request Timeout") if error is self._deadline else error
+
+    def _stop_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.close()
+            self._deadline = None
+
+    def MessageClass(self, *args: Any) -> Any:
+        """Read the header fields, ``max_head`` bytes together at most."""
+        lines, size = [], len(self.requestline)
+        while True:
+            line = self.rfile.readline(self._config.max_head + 1)
+            size += len(line)
+            if size > self._config.max_head:
+                raise _HeadRefused("431 Request Header Fields Too Large")
+            lines.append(line)
+            if line in (b"\r\n", b"\n", b""):
+                break
+        try:
+            message = super().MessageClass(BytesIO(b"".join(lines)), 0)
+        except HTTPException as error:  # more than a hundred of them
+            raise _HeadRefused("431 Request Header Fields Too Large", str(error)) from error
+        _check_length(message)
+        return message
+
+    def _handle_client_error(self, error: BaseException) -> Any:
+        if not isinstance(error, (ValueError, OSError)):
+            return super()._handle_client_error(error)
+        status = error.status if isinstance(error, _HeadRefused) else "400 Bad Request"
+        detail = str(error)[:200]
+        logger.info("Refused a request from %s: %s%s", self._peer, status, f" ({detail})" if detail else "")
+        head = f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        return status[:3], head.encode("ascii")
+
+    @property
+    def _peer(self) -> object:
+        return self.client_address[0] if isinstance(self.client_address, tuple) else "-"
+
+    def get_environ(self) -> dict[str, Any]:
+        """Build the WSGI environ, with the connection in it and the endpoint's path as the application knows it."""
+        environ: dict[str, Any] = super().get_environ()
+        environ[KEY] = self._connection = PywsgiConnection(self)
+        body = RequestBody(self.wsgi_input, self.socket, self._config.body_timeout)
+        if environ["wsgi.input"] is self.wsgi_input:
+            environ["wsgi.input"] = body
+        self.wsgi_input = body
+        resource = f"/{self._config.resource}"
+        path = environ["PATH_INFO"]
+        if resource != PATH and (path == resource or path.startswith(f"{resource}/")):
+            environ["PATH_INFO"] = PATH + path[len(resource) :]
+        return environ
+
+    # -- out --------------------------------------------------------------------------------------------------------
+
+    def handle_one_response(self) -> None:
+        """Have the application answer; where we close, the client is given the time to read the answer."""
+        is_wanted = self.close_connection
+        super().handle_one_response()
+        if self._connection.is_taken:
+            return
+        is_over = self.wsgi_input.is_over
+        if not is_over or (self.close_connection and not is_wanted):
+            self.close_connection = True
+            self._linger()
+
+    def process_result(self) -> None:
+        """Write the answer; one whose socket was taken only has its hooks run."""
+        for data in self.result:
+            if data and not self._connection.is_taken:
+                self.write(data)
+        if self._connection.is_taken:
+            return
+        self.result = ()
+        super().process_result()
+
+    def finalize_headers(self) -> None:
+        """Say that the connection will be closed where it will (RFC 9112 section 9.6; pywsgi does not)."""
+        super().finalize_headers()
+        if self.command == "HEAD":
+            self.response_use_chunked = False
+        if self._is_last or self.wsgi_input.is_unwanted:
+            self.close_connection = True
+        if self.close_connection and not any(name.lower() == b"connection" for name, _ in self.response_headers):
+            self.response_headers.append((b"Connection", b"close"))
+
+    def _write(self, data: bytes) -> None:
+        # Applications answer HEAD as if it were GET, and the next answer must not begin with that body.
+        if self.command != "HEAD":
+            super()._write(data)
+
+    def _write_with_headers(self, data: bytes) -> None:
+        """Send the head together with the first piece of the body: a poll's answer is one segment, not two."""
+        self._held = bytearray()
+        try:
+            super()._write_with_headers(data)
+        finally:
+            held, self._held = self._held, None
+        if held:
+            self._sendall(held)
+
+    def _sendall(self, data: Any) -> None:
+        """Write, as long as the client takes some of it in every ``body_timeout`` seconds."""
+        if self._held is not None and len(data) <= WRITE_SIZE:
+            self._held += data
+            return
+        held, self._held = self._held, None
+        try:
+            for piece in filter(None, (held, data)):
+                send_all(self.socket, piece, self._config.body_timeout)
+        except OSError as error:
+            self.status = f"socket error: {error}"
+            if isinstance(error, TimeoutError):
+                logger.info("Gave up an answer to %s: the client does not read it", self._peer)
+            # Of all ways in which a client may be gone, pywsgi takes only this one without a traceback.
+            raise BrokenPipeError(errno.EPIPE, "the client is gone") from error
+        self.response_length += len(data)
+
+    def _linger(self) -> None:
+        """Let the client read our last answer: closing over what it still sends would reset the connection (RFC 9112
+        section 9.6).
+        """
+        self._shut(socket_module.SHUT_WR)
+        self.socket.settimeout(None)
+        with gevent.Timeout(self._config.close_timeout, False):  # type: ignore[arg-type]  # as above
+            try:
+                while self.socket.recv(WRITE_SIZE):
+                    pass
+            except OSError:
+                pass  # a reset tells as much
+
+
+def _check_length(fields: Any) -> None:
+    """Refuse a body whose end is a matter of opinion: a proxy may have another one (RFC 9112 sections 6.1 and 6.3)."""
+    lengths = {value.strip() for value in fields.get_all("Content-Length", ())}
+    codings = fields.get_all("Transfer-Encoding", ())
+    if any(coding.lower() != "chunked" for coding in codings):
+        raise _HeadRefused("501 Not Implemented", "a transfer coding other than chunked")
+    if len(codings) + len(lengths) > 1 or not all(value.isascii() and value.isdigit() for value in lengths):
+        raise _HeadRefused("400 Bad Request", "Content-Length and Transfer-Encoding do not tell where the body ends")
+
+
+class _HeadRefused(ValueError):
+    """A request whose head came too slowly, is too large, or leaves open where its body ends."""
+
+    def __init__(self, status: str, detail: str = "") -> None:
+        super().__init__(detail)
+        self.status = status

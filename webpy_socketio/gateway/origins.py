@@ -1,0 +1,74 @@
+"""Who may connect from a browser: the Origin header against the rule in force (RFC 6454, Fetch's CORS protocol).
+
+Polling and WebSocket alike: browsers do not keep foreign pages from opening WebSockets with the user's cookies.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from ..config import OriginRule
+from ..types import Environ
+
+__all__ = ["cors_headers", "is_allowed"]
+
+logger = logging.getLogger("webpy_socketio.server")
+
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+
+
+def is_allowed(environ: Environ, rule: OriginRule) -> bool:
+    """Tell whether a request's origin may connect. Without an Origin header it is no page of another site.
+
+    A rule of the application that raises lets nobody in.
+    """
+    origin = environ.get("HTTP_ORIGIN")
+    if not isinstance(origin, str):
+        return True
+    if callable(rule):
+        try:
+            return bool(rule(origin, environ))
+        except Exception:
+            logger.exception("cors_allowed_origins failed for the origin %.200r", origin)
+            return False
+    if rule == "*" or _is_same(origin, environ):
+        return True
+    return rule is not None and origin.lower().rstrip("/") in _listed(rule)
+
+
+def _listed(rule: str | Iterable[str]) -> list[str]:
+    names = [rule] if isinstance(rule, str) else list(rule)
+    return [name.lower().rstrip("/") for name in names]
+
+
+def _is_same(origin: str, environ: Environ) -> bool:
+    """Compare with the host that the request was sent to; a proxy may have ended TLS, so http here may be https
+    there.
+    """
+    try:
+        theirs = urlsplit(origin)
+        port = theirs.port or _DEFAULT_PORTS.get(theirs.scheme)
+        ours = urlsplit(f"//{environ.get('HTTP_HOST', '')}")
+        scheme = str(environ.get("wsgi.url_scheme", "http"))
+        schemes = (scheme,) if scheme == "https" else ("http", "https")
+        ports = [ours.port] if ours.port else [_DEFAULT_PORTS[name] for name in schemes]
+    except ValueError:
+        return False
+    return theirs.scheme in schemes and bool(theirs.hostname) and theirs.hostname == ours.hostname and port in ports
+
+
+def cors_headers(environ: Environ, rule: OriginRule, origin_may: bool) -> list[tuple[str, str]]:
+    """Give the response headers that let a page of an allowed foreign origin read the answer."""
+    origin = environ.get("HTTP_ORIGIN")
+    if rule is None:
+        return []
+    headers = [] if rule == "*" else [("Vary", "Origin")]
+    if not isinstance(origin, str):
+        return headers
+    if rule == "*":
+        headers.append(("Access-Control-Allow-Origin", "*"))
+    elif origin_may:
+        headers += [("Access-Control-Allow-Origin", origin), ("Access-Control-Allow-Credentials", "true")]
+    return headers

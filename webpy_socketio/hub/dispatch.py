@@ -1,0 +1,109 @@
+"""From a client's event to its handlers, and back with the ack. Runs in workers, one event of a socket at a time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import EventError, ProtocolError
+from ..events import Event, Handler, describe
+from ..transport.outbox import OutgoingPacket
+from ..wire.socket_packets import Packet, decode_arguments, encode_ack
+from . import subscriptions
+from .handlers import Answer, call, report, run_on_error
+from .socket import Socket, State
+
+__all__ = ["run_event"]
+
+logger = logging.getLogger("webpy_socketio.hub")
+
+
+def run_event(socket: Socket, packet: Packet) -> None:
+    """Run the handlers of an event that the client sent, and ack it if the client asked for that."""
+    if socket.state is State.ENDED or socket.hub.is_out_of_time:
+        return
+    try:
+        arguments = decode_arguments(packet)
+    except ProtocolError as error:
+        socket.client.reject(error)
+        return
+    name = arguments[0]
+    if socket.hub.message_log.is_on():
+        socket.hub.message_log.write(socket.request, name, arguments)
+    if name[:2] == "__" and name in _BUILT_IN:
+        answer = _BUILT_IN[name](socket, arguments[1:])
+    else:
+        answer = _run_named(socket, name, arguments[1:], None)
+    if packet.id is not None and answer.handled and not answer.failed:
+        _send_ack(socket, packet.id, answer.value)
+
+
+def _send_ack(socket: Socket, id_: int, value: object) -> None:
+    values = list(value) if type(value) is tuple else [] if value is None else [value]
+    try:
+        text, attachments = encode_ack(socket.namespace, id_, values)
+    except (TypeError, ValueError) as error:
+        report(socket, error)
+    else:
+        socket.queue(OutgoingPacket(b"4" + text, attachments))
+
+
+def _run_named(socket: Socket, name: str, arguments: list[Any], channel: str | None) -> Answer:
+    answer = Answer()
+    socket.channel = channel
+    try:
+        for handler in socket.hub.registry.named(socket.home.name, name):
+            if handler.pattern is None or handler.matches(channel, socket.channels):
+                _run_handler(socket, handler, name, arguments, answer)
+    finally:
+        socket.channel = None
+    return answer
+
+
+def _run_handler(socket: Socket, handler: Handler, name: str, arguments: list[Any], answer: Answer) -> None:
+    given: Sequence[Any] = arguments
+    if handler.event is Event.MESSAGE:
+        given = arguments[:1] or (None,)
+    elif not handler.takes(len(given)):
+        answer.failed = True
+        _report_count(socket, name, len(given), handler)
+        return
+    call(socket, handler, given, answer)
+
+
+def _report_count(socket: Socket, name: str, count: int, handler: Handler) -> None:
+    taker = describe(handler.function)
+    error = EventError(f"The event {name!r} came with {count} arguments; {taker} does not take them.")
+    logger.info("Socket %s: %s", socket.id, error)
+    run_on_error(socket, error)
+
+
+# -- what a client asks of us by an event ---------------------------------------------------------------------------
+
+
+def _subscribe(socket: Socket, arguments: list[Any]) -> Answer:
+    return _answer(subscriptions.may_subscribe(socket, arguments) and subscriptions.subscribe(socket, arguments[0]))
+
+
+def _unsubscribe(socket: Socket, arguments: list[Any]) -> Answer:
+    channel = arguments[0] if arguments else None
+    return _answer(isinstance(channel, str) and subscriptions.unsubscribe(socket, channel))
+
+
+def _message(socket: Socket, arguments: list[Any]) -> Answer:
+    channel = arguments[0] if arguments else None
+    if not isinstance(channel, str) or not socket.home.channels.holds(socket, channel):
+        logger.info("Socket %s: a message to the channel %.50r, to which it is not subscribed", socket.id, channel)
+        return _answer(False)
+    return _run_named(socket, "message", arguments[1:], channel)
+
+
+def _answer(value: bool) -> Answer:
+    answer = Answer()
+    answer.handled = True
+    answer.value = value
+    return answer
+
+
+_BUILT_IN = {"__subscribe__": _subscribe, "__unsubscribe__": _unsubscribe, "__message__": _message}

@@ -1,0 +1,51 @@
+"""The way into the loop from other OS threads: a queue, and a watcher that wakes the loop (``run_callback`` would
+not).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from gevent import monkey
+
+__all__ = ["Doorbell"]
+
+#: The operating system's thread: the patched one would tell greenlets apart.
+_get_ident = monkey.get_original("_thread", "get_ident")
+
+
+class Doorbell:
+    """Calls that other threads want made in the loop of the thread that made this. Their order per thread is kept."""
+
+    __slots__ = ("_calls", "_on_failure", "_watcher", "thread")
+
+    def __init__(self, loop: Any, on_failure: Callable[[], None]) -> None:  # Any: gevent's loop has no type of its own
+        self._calls: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self._on_failure = on_failure
+        self._watcher = loop.async_(ref=False)
+        self._watcher.start(self._answer)
+        self.thread = _get_ident()
+
+    def is_mine(self) -> bool:
+        """Tell whether the caller runs in the loop's own thread."""
+        return bool(_get_ident() == self.thread)
+
+    def ring(self, function: Callable[..., object], *args: Any) -> None:  # Any: handed through
+        """Have ``function(*args)`` called in the loop. Never waits. To be called from any thread."""
+        self._calls.append((function, args))
+        self._watcher.send()
+
+    def _answer(self) -> None:
+        while self._calls:
+            function, args = self._calls.popleft()
+            try:
+                function(*args)
+            except Exception:
+                self._on_failure()
+
+    def close(self) -> None:
+        """Stop to listen."""
+        self._watcher.stop()
+        self._watcher.close()

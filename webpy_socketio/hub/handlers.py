@@ -1,0 +1,83 @@
+"""Running handlers: what they are given, what they give, and what happens when they fail.
+
+Runs in workers. This is a supervision point: whatever a handler raises ends here, logged once, and costs nobody else
+anything.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from gevent import GreenletExit
+
+from ..events import Event, Handler
+from .socket import Socket
+
+__all__ = ["Answer", "ask_stage", "call", "report", "run_on_error", "run_stage"]
+
+logger = logging.getLogger("webpy_socketio.hub")
+
+
+class Answer:
+    """What the handlers of one event gave: whether any ran, the first value that is not None, whether any failed."""
+
+    __slots__ = ("failed", "handled", "value")
+
+    def __init__(self) -> None:
+        self.handled = self.failed = False
+        self.value: object = None
+
+
+def call(socket: Socket, handler: Handler, arguments: Iterable[Any], answer: Answer) -> None:
+    """Call one handler and note in ``answer`` what became of it."""
+    answer.handled = True
+    try:
+        value = handler.function(socket.request, socket, socket.context, *arguments)
+    except (GreenletExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # gevent.Timeout and SystemExit too: a handler must not end the server
+        answer.failed = True
+        report(socket, error)
+    else:
+        if answer.value is None:
+            answer.value = value
+
+
+def ask_stage(socket: Socket, event: Event, *arguments: Any, channel: str | None = None) -> bool:
+    """Run the handlers of a stage that may be vetoed; False as soon as one gives False, which stops the others."""
+    for handler in socket.hub.registry.of(socket.home.name, event):
+        if handler.pattern is None or handler.matches(channel, socket.channels):
+            answer = Answer()
+            call(socket, handler, arguments, answer)
+            if answer.value is False:
+                return False
+    return True
+
+
+def run_stage(socket: Socket, event: Event, *arguments: Any, channel: str | None = None) -> None:
+    """Run all handlers of a stage."""
+    answer = Answer()
+    for handler in socket.hub.registry.of(socket.home.name, event):
+        if handler.pattern is None or handler.matches(channel, socket.channels):
+            call(socket, handler, arguments, answer)
+
+
+def report(socket: Socket, error: BaseException) -> None:
+    """Log what a handler raised, with its traceback, and tell ``on_error``; what is raised there is only logged."""
+    logger.error("A handler of socket %s failed", socket.id, exc_info=error)
+    run_on_error(socket, error)
+
+
+def run_on_error(socket: Socket, error: BaseException) -> None:
+    """Run ``on_error``; what it raises itself is only logged."""
+    for handler in socket.hub.registry.of(socket.home.name, Event.ERROR):
+        if handler.pattern is not None and not handler.matches(None, socket.channels):
+            continue
+        try:
+            handler.function(socket.request, socket, socket.context, error)
+        except (GreenletExit, KeyboardInterrupt):
+            raise
+        except BaseException:
+            logger.exception("on_error of socket %s failed", socket.id)

@@ -1,0 +1,115 @@
+"""The hub of a process: its clients, its namespaces, and how both begin.
+
+There is one default hub per process; the first server, or the first request that reaches the endpoint, opens it.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable
+from time import monotonic
+
+from ..config import Config, current
+from ..events import Registry, registry
+from ..state.engine_session import EngineSession
+from ..transport.websocket import WebSocketCarrier
+from .client import Client
+from .core import HubCore
+from .engine_client import EngineClient
+from .request import Request
+from .socket import Namespace, Socket
+from .socket import State as SocketState
+
+__all__ = ["Hub", "default_hub"]
+
+#: Makes the client of a new session: Socket.IO's, unless something else is spoken over the engine.
+ClientFactory = Callable[[HubCore, EngineSession, Request], EngineClient]
+
+
+class Hub(HubCore):
+    """All clients of one endpoint. ``make_client`` puts another protocol than Socket.IO on the engine."""
+
+    def __init__(self, config: Config, handlers: Registry, make_client: ClientFactory | None = None) -> None:
+        super().__init__(config, handlers)
+        self.namespaces: dict[str, Namespace] = {}
+        self._make_client = make_client or self._make_socket_client
+        self.is_forked = False
+        _hubs.add(self)
+
+    def _make_socket_client(self, core: HubCore, session: EngineSession, request: Request) -> EngineClient:
+        return Client(core, session, request, self.namespaces)
+
+    def open_client(self, request: Request, *, upgraded: bool) -> EngineClient:
+        """Begin a session, on a WebSocket (``upgraded``) or on long-polling; its carrier is still to be started."""
+        session = EngineSession(
+            self.new_id(),
+            upgraded=upgraded,
+            ping_interval=self.config.ping_interval,
+            ping_timeout=self.config.ping_timeout,
+            now=monotonic(),
+        )
+        client = self._make_client(self, session, request)
+        self.clients[session.sid] = client
+        return client
+
+    def engine_client(self, sid: str) -> EngineClient | None:
+        """Find the client of a session by its secret id."""
+        client = self.clients.get(sid)
+        return client if isinstance(client, EngineClient) else None
+
+    def websocket(self, sock: object) -> WebSocketCarrier:
+        """Make a carrier of a raw socket whose opening handshake is done."""
+        return WebSocketCarrier(sock, self.loop, self.turn, self.wheel, self.config)
+
+    def sockets(self, namespace: str) -> dict[str, Socket]:
+        """Give the sockets of a namespace by their ids."""
+        home = self.namespaces.get(namespace)
+        return home.sockets if home is not None else {}
+
+    def open(self) -> None:
+        """Bind to the calling thread's loop, if that has not happened yet; a forked child may begin anew."""
+        if not self.is_open:
+            self.is_forked = False
+        super().open()
+
+    def abandon(self) -> None:
+        """Drop everything in a forked child: its copies of the parent's connections, without a word to the peers."""
+        if not self.is_open:
+            return
+        self.is_forked = True
+        self.loop.reinit()
+        self.workers.abandon()
+        for home in self.namespaces.values():
+            for socket in home.sockets.values():
+                socket.state = SocketState.ENDED
+        carriers = [carrier for client in self.clients.values() for carrier in client.carriers()]
+        for carrier in [*carriers, *self.wheel.entries()]:  # those that are closing are in the wheel only
+            if isinstance(carrier, WebSocketCarrier):
+                carrier.abort(in_child=True)
+        self.clients.clear()
+        self.farewells.clear()
+        self.namespaces.clear()
+        self.wheel.close()
+        self.doorbell.close()
+        self.is_open = False
+
+
+_hubs: weakref.WeakSet[Hub] = weakref.WeakSet()
+_default: Hub | None = None
+
+
+def _abandon_hubs() -> None:
+    for hub in list(_hubs):
+        hub.abandon()
+
+
+os.register_at_fork(after_in_child=_abandon_hubs)
+
+
+def default_hub() -> Hub:
+    """Give the process's hub, made from the settings in force."""
+    global _default
+    if _default is None or (_default.config != current() and not _default.is_open):
+        _default = Hub(current(), registry)
+    return _default

@@ -1,0 +1,173 @@
+"""A socket's beginning and end.
+
+CONNECTING  --on_connect lets it in-->  OPEN  --the client or we leave-->  ENDING  --the last handlers ran-->  ENDED
+CONNECTING  --on_connect refuses-->  ENDED
+"""
+
+from __future__ import annotations
+
+from gevent import GreenletExit
+from gevent.event import AsyncResult
+
+from ..errors import Refused, SocketClosed
+from ..events import LAST_STAGES, Event
+from ..state.peer import Peer
+from ..state.peer import State as MembershipState
+from ..transport.outbox import OutgoingPacket
+from ..wire.socket_packets import encode_connect, encode_connect_error, encode_disconnect
+from . import subscriptions
+from .handlers import report, run_stage
+from .socket import AckCallback, Socket, State
+
+__all__ = ["begin_connect", "begin_end", "disconnect", "resolve_ack"]
+
+# -- the beginning --------------------------------------------------------------------------------------------------
+
+
+def begin_connect(socket: Socket, peer: Peer) -> None:
+    """Run ``on_connect`` in a worker; where nobody listens, let the client in at once."""
+    if socket.hub.registry.of(socket.namespace, Event.CONNECT):
+        socket.hub.workers.put(socket.mailbox, _run_connect, (socket, peer))
+    else:
+        _accept(socket, peer)
+
+
+def _run_connect(job: tuple[Socket, Peer]) -> None:
+    socket, peer = job
+    if not socket.connected:
+        _finish(socket)  # it left before anybody heard of it
+        return
+    try:
+        refusal = _ask_handlers(socket)
+    except (GreenletExit, KeyboardInterrupt):
+        refuse(socket, peer, Refused())
+        raise
+    if refusal is not None:
+        refuse(socket, peer, refusal)
+    elif socket.state is State.CONNECTING:
+        _accept(socket, peer)
+
+
+def _ask_handlers(socket: Socket) -> Refused | None:
+    for handler in socket.hub.registry.of(socket.namespace, Event.CONNECT):
+        try:
+            value = handler.function(socket.request, socket, socket.context)
+        except Refused as refusal:
+            return refusal
+        except (GreenletExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # gevent.Timeout and SystemExit too: a handler must not end the server
+            report(socket, error)
+        else:
+            if value is False:
+                return Refused()
+    return None
+
+
+def _accept(socket: Socket, peer: Peer) -> None:
+    peer.accept(socket.membership)
+    held, socket.held = socket.held, None
+    socket.state = State.OPEN
+    socket.home.sockets[socket.id] = socket
+    socket.client.send(OutgoingPacket(b"4" + encode_connect(socket.namespace, socket.id)))
+    for packet in held.packets if held is not None else ():
+        socket.queue(packet)
+
+
+def refuse(socket: Socket, peer: Peer, refusal: Refused) -> None:
+    """Turn a client down that is connecting: no further events, its subscriptions are undone silently."""
+    was_there = socket.connected
+    _finish(socket)
+    if not was_there:
+        return
+    if socket.membership.state is MembershipState.JOINING:
+        peer.refuse(socket.membership)
+    try:
+        text = encode_connect_error(socket.namespace, refusal.message, refusal.data)
+    except (TypeError, ValueError) as error:
+        report(socket, error)
+        text = encode_connect_error(socket.namespace, refusal.message)
+    socket.client.send(OutgoingPacket(b"4" + text))
+
+
+# -- the end --------------------------------------------------------------------------------------------------------
+
+
+def begin_end(socket: Socket, reason: str) -> None:
+    """Take note that the client is gone: nobody reaches it any more, and after what it sent its last handlers run."""
+    if not socket.connected:
+        return
+    socket.state = State.ENDING
+    socket.reason = reason
+    socket.held = None
+    socket.home.sockets.pop(socket.id, None)
+    for waiter in socket.membership.take_all_acks():
+        if isinstance(waiter, AsyncResult):
+            waiter.set_exception(SocketClosed(f"The client is gone ({reason})."))
+    registry = socket.hub.registry
+    if socket.mailbox.is_empty and not any(registry.of(socket.namespace, event) for event in LAST_STAGES):
+        _finish(socket)
+        return
+    # One task each: what kills a handler does not keep the others from running.
+    for step in (_run_disconnect, _run_unsubscribe, _run_finish, _finish):
+        socket.hub.workers.put(socket.mailbox, step, socket)
+    socket.hub.workers.request()
+
+
+def _run_disconnect(socket: Socket) -> None:
+    if socket.state is State.ENDING:
+        run_stage(socket, Event.DISCONNECT)
+
+
+def _run_unsubscribe(socket: Socket) -> None:
+    if socket.state is not State.ENDING:
+        return
+    try:
+        subscriptions.announce_unsubscribes(socket)
+    except (GreenletExit, KeyboardInterrupt):
+        socket.hub.workers.put_first(socket.mailbox, _run_unsubscribe, socket)
+        raise
+
+
+def _run_finish(socket: Socket) -> None:
+    if socket.state is State.ENDING:
+        run_stage(socket, Event.FINISH)
+
+
+def _finish(socket: Socket) -> None:
+    socket.state = State.ENDED
+    socket.held = None
+    socket.home.sockets.pop(socket.id, None)
+    socket.home.channels.unsubscribe_all(socket)
+
+
+def disconnect(socket: Socket, peer: Peer) -> None:
+    """Disconnect a client from one namespace, from our side."""
+    if socket.state is State.CONNECTING:
+        refuse(socket, peer, Refused())
+    elif socket.connected:
+        peer.leave(socket.membership)
+        socket.client.send(OutgoingPacket(b"4" + encode_disconnect(socket.namespace)))
+        begin_end(socket, "server namespace disconnect")
+
+
+# -- acks -----------------------------------------------------------------------------------------------------------
+
+
+def resolve_ack(waiter: object, values: list[object]) -> None:
+    """Hand the values of an ack to who waits for them: at once to a ``call``, in the socket's order to a callback."""
+    if isinstance(waiter, AsyncResult):
+        waiter.set(values)
+    elif isinstance(waiter, AckCallback):
+        waiter.socket.hub.workers.put(waiter.socket.mailbox, _run_callback, (waiter, values))
+        waiter.socket.hub.workers.request()
+
+
+def _run_callback(job: tuple[AckCallback, list[object]]) -> None:
+    waiter, values = job
+    try:
+        waiter.function(*values)
+    except (GreenletExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # as for handlers
+        report(waiter.socket, error)

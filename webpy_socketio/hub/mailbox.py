@@ -1,0 +1,234 @@
+"""Mailboxes and the greenlets that empty them.
+
+A mailbox belongs to one socket; its tasks run one at a time and in order. Workers are pooled and reused, but leak
+nothing from one task to the next: each task has a fresh `contextvars` context, and a worker in which something of a
+task is left ends, and its greenlet-locals with it, before anybody else's task runs.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context
+from sys import getrefcount
+from typing import Any
+
+import gevent
+from gevent import GreenletExit, getcurrent
+
+__all__ = ["Mailbox", "Worker", "WorkerPool"]
+
+logger = logging.getLogger("webpy_socketio.hub")
+#: Idle workers that are kept: more than this many handlers rarely run at once again.
+MAX_IDLE = 100
+
+Task = tuple[Callable[[Any], object], Any]
+
+
+class Mailbox:
+    """Tasks that run one at a time, in order."""
+
+    __slots__ = ("is_scheduled", "tasks")
+
+    def __init__(self) -> None:
+        self.tasks: deque[Task] | None = None  # most mailboxes are empty most of the time
+        self.is_scheduled = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing runs and nothing waits."""
+        return not self.is_scheduled and not self.tasks
+
+
+class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its published types only
+    """A greenlet that empties mailboxes.
+
+    What a task may leave behind in it: greenlet-locals (they link to their greenlet), attributes, and references to
+    it, of which the one in a running `gevent.Timeout` would hit a later task. The last are found by counting:
+    ``holders`` is the number of references to an idle worker that nobody holds on to.
+    """
+
+    def __init__(self, pool: WorkerPool) -> None:
+        super().__init__()
+        self.spawn_tree_locals: dict[str, Any] = {}  # Any: the application's. gevent would share one with all workers
+        self.mailbox: Mailbox | None = None
+        self.holders = 0
+        self._pool = pool
+        self._attributes = 0
+        self._attributes = len(self.__dict__)
+
+    def throw(self, *exception: Any) -> Any:
+        """Raise in the greenlet. Nothing happens if it has ended: what a handler left running has nobody to hit."""
+        return super().throw(*exception) if not self.dead else None
+
+    @property
+    def is_clean(self) -> bool:
+        """Tell whether no task left anything in this greenlet, references to it aside."""
+        return not (self.has_links() or self.spawn_tree_locals) and len(self.__dict__) == self._attributes
+
+    def _run(self) -> None:
+        pool = self._pool
+        try:
+            while pool.wait(self):
+                while self._empty(self.mailbox) and pool.go_on(self):  # type: ignore[arg-type]  # not None after either
+                    pass
+                if not self.is_clean:
+                    break
+        finally:
+            pool.dismiss(self)
+            # Behind the links of its greenlet-locals, which die first: a database connection with its transaction.
+            self.rawlink(pool.discharge)
+
+    def _empty(self, mailbox: Mailbox) -> bool:
+        """Run the tasks of a mailbox; False as soon as something of a task may be left in this greenlet."""
+        pool, tasks = self._pool, mailbox.tasks
+        is_untouched, holders = True, getrefcount(self)
+        try:
+            while tasks and is_untouched:
+                function, argument = tasks.popleft()
+                Context().run(function, argument)
+                # Who resumed it after a wait holds on to it as well: then the pool looks, when it is idle.
+                is_untouched = pool.running is self and getrefcount(self) == holders and self.is_clean
+        except Exception:
+            logger.exception("A task of a mailbox failed")
+            is_untouched = False
+        if is_untouched or self.is_clean:
+            self.mailbox = None
+            pool.release(mailbox)
+        return is_untouched
+
+
+class WorkerPool:
+    """The workers of one loop: as many as have something to do, at most ``max_workers``."""
+
+    def __init__(self, max_workers: int) -> None:
+        self._max_workers = max_workers
+        self._ready: deque[Mailbox] = deque()
+        self._idle: list[Worker] = []
+        self.workers: set[Worker] = set()
+        #: Who was given a mailbox by the loop just now and has not waited since.
+        self.running: Worker | None = None
+        self._hub: Any = None
+        self._is_requested = False
+
+    def open(self) -> None:
+        """Bind the pool to the calling thread's loop."""
+        self._hub = gevent.get_hub()
+        self._is_requested = False
+
+    @property
+    def is_busy(self) -> bool:
+        """Tell whether any mailbox runs or waits to run, but for one that the caller itself runs."""
+        return bool(self._ready) or len(self.workers) - (getcurrent() in self.workers) > len(self._idle)
+
+    def put(self, mailbox: Mailbox, function: Callable[[Any], object], argument: Any) -> None:
+        """Add a task. It runs when ``run_ready`` is called, which is for the caller to see to (``request``)."""
+        tasks = mailbox.tasks
+        if tasks is None:
+            tasks = mailbox.tasks = deque()
+        tasks.append((function, argument))
+        if not mailbox.is_scheduled:
+            mailbox.is_scheduled = True
+            self._ready.append(mailbox)
+
+    def put_first(self, mailbox: Mailbox, function: Callable[[Any], object], argument: Any) -> None:
+        """Put a task back to the front: it was interrupted while its mailbox's worker ran it."""
+        assert mailbox.tasks is not None
+        mailbox.tasks.appendleft((function, argument))
+
+    def request(self) -> None:
+        """Have the loop call ``run_ready`` soon. For all who are not in the loop themselves."""
+        if self._ready and not self._is_requested:
+            self._is_requested = True
+            self._hub.loop.run_callback(self.run_ready)
+
+    def run_ready(self) -> None:
+        """Run what can run until each worker waits or is done. Only to be called in the loop."""
+        self._is_requested = False
+        while self._ready:
+            worker = self._find_worker()
+            if worker is None:
+                return  # whoever is done first goes on with it
+            worker.mailbox = self._ready.popleft()
+            self.running = worker
+            worker.switch()
+            self.running = None
+            if worker.dead:
+                return  # its greenlet-locals die in a callback of the loop, and then the others have their turn
+            worker = None  # or it would count as held on to
+
+    def _find_worker(self) -> Worker | None:
+        while self._idle:
+            worker = self._idle.pop()
+            if getrefcount(worker) <= worker.holders:
+                return worker
+            worker.throw(GreenletExit)
+        if len(self.workers) >= self._max_workers:
+            return None
+        self.running = worker = Worker(self)
+        self.workers.add(worker)
+        worker.switch()
+        self.running = None
+        self._idle.pop()
+        worker.holders = getrefcount(worker)
+        return worker
+
+    def wait(self, worker: Worker) -> bool:
+        """Let a worker wait for its next mailbox; False if it is not needed any more."""
+        if len(self._idle) >= MAX_IDLE:
+            return False
+        self._idle.append(worker)
+        if self.running is not worker:
+            self.request()
+        try:
+            while worker.mailbox is None:
+                # Something that a handler left behind may wake the worker: it has nothing to do then.
+                self._hub.switch()
+        except BaseException:  # the pool ends it, or a time-out that a handler left running
+            return False
+        return True
+
+    def go_on(self, worker: Worker) -> bool:
+        """Give a worker in which nothing is left the next mailbox at once, if there is one."""
+        if not self._ready:
+            return False
+        worker.mailbox = self._ready.popleft()
+        return True
+
+    def release(self, mailbox: Mailbox) -> None:
+        """Take a mailbox back from its worker: more may have come meanwhile."""
+        if mailbox.tasks:
+            self._ready.append(mailbox)
+            self.request()
+        else:
+            mailbox.tasks = None
+            mailbox.is_scheduled = False
+
+    def dismiss(self, worker: Worker) -> None:
+        """Take note that a worker is about to end: it gets nothing to do any more."""
+        if worker in self._idle:
+            self._idle.remove(worker)
+
+    def discharge(self, worker: Worker) -> None:
+        """Forget a worker that has ended; what is left in its mailbox is another worker's."""
+        self.workers.discard(worker)
+        if worker.mailbox is not None:
+            mailbox, worker.mailbox = worker.mailbox, None
+            self.release(mailbox)
+        self.request()
+
+    def kill(self) -> None:
+        """Throw ``GreenletExit`` into handlers that still run, but for the caller's own."""
+        busy = self.workers.difference(self._idle, (getcurrent(),))
+        gevent.killall(list(busy), GreenletExit, block=False)
+
+    def abandon(self) -> None:
+        """Forget in a forked child what waits to run: the parent runs it."""
+        for mailbox in self._ready:
+            mailbox.tasks = None
+        self._ready.clear()
+
+    def close(self) -> None:
+        """End the idle workers; busy ones end when their handlers do."""
+        gevent.killall(self._idle[:], GreenletExit, block=False)

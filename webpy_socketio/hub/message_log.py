@@ -1,0 +1,46 @@
+"""The message log: one line per message through ``logging``, in the format of ``SOCKETIO_MESSAGE_LOG_FORMAT``."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+
+__all__ = ["MessageLog"]
+
+logger = logging.getLogger("webpy_socketio.messages")
+#: Control characters would let a message forge lines of the log.
+_ESCAPES = {code: f"\\u{code:04x}" for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
+
+
+class _Fields(dict[str, object]):
+    """The environ and our own keys; what is missing is ``-``."""
+
+    def __missing__(self, key: str) -> str:
+        return "-"
+
+
+class MessageLog:
+    """Writes messages in ``log_format`` (``%``-interpolation of the environ, TIME, TYPE and MESSAGE), or not at all for
+    None.
+    """
+
+    __slots__ = ("_format",)
+
+    def __init__(self, log_format: str | None) -> None:
+        self._format = log_format
+
+    def is_on(self) -> bool:
+        """Tell whether a line would be written at all."""
+        return self._format is not None and logger.isEnabledFor(logging.INFO)
+
+    def write(self, environ: Mapping[str, object], kind: str, arguments: list[object]) -> None:
+        """Write one line. ``arguments`` begin with the event's name; a plain message is shown by itself."""
+        shown = arguments[1] if arguments[0] == "message" and len(arguments) == 2 else arguments
+        fields = _Fields(environ)
+        fields.update(TIME=time.strftime("%d/%b/%Y:%H:%M:%S %z"), TYPE=kind, MESSAGE=shown)
+        try:
+            line = str(self._format) % fields
+        except (TypeError, ValueError) as error:
+            line = f"message_log_format {self._format!r} does not fit: {error}"
+        logger.info("%s", line.translate(_ESCAPES))

@@ -1,0 +1,325 @@
+"""The socket: what a handler holds. One client in one namespace; and the namespace that holds them all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from enum import Enum
+from typing import Any, Protocol
+
+from gevent import Timeout
+from gevent.event import AsyncResult
+
+from ..channels import Channels
+from ..errors import ProtocolError, SocketClosed, UsageError
+from ..events import check_event_name
+from ..state.peer import Membership
+from ..transport.outbox import OutgoingPacket
+from .core import HubCore
+from .fanout import deliver, make_event
+from .mailbox import Mailbox
+from .request import Request
+
+__all__ = ["AckCallback", "Namespace", "Session", "Socket", "SocketHost", "State"]
+
+
+class State(Enum):
+    """CONNECTING: ``on_connect`` runs, what is sent waits. ENDING: the client is gone, the last handlers run."""
+
+    CONNECTING = "connecting"
+    OPEN = "open"
+    ENDING = "ending"
+    ENDED = "ended"
+
+
+class SocketHost(Protocol):
+    """The client behind a socket, as far as the socket needs it."""
+
+    @property
+    def carrier_name(self) -> str:
+        """Give the name of the carrier that is used just now."""
+
+    @property
+    def is_writable(self) -> bool:
+        """Tell whether a packet would leave at once."""
+
+    def send(self, packet: OutgoingPacket) -> bool:
+        """Queue a packet."""
+
+    def reject(self, error: ProtocolError) -> None:
+        """Close the client: what it sent broke the protocol."""
+
+    def begin_call(self) -> None:
+        """Take note that a handler waits for an ack."""
+
+    def end_call(self) -> None:
+        """Take note that it waits no longer."""
+
+    def subscribe(self, socket: Socket, channel: str) -> bool:
+        """Subscribe one of its sockets."""
+
+    def unsubscribe(self, socket: Socket, channel: str) -> bool:
+        """Unsubscribe one of its sockets."""
+
+    def disconnect(self, socket: Socket, *, close: bool) -> None:
+        """Disconnect one of its sockets."""
+
+
+class Namespace:
+    """The sockets of one namespace by their ids, and their channels."""
+
+    __slots__ = ("channels", "name", "sockets")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.sockets: dict[str, Socket] = {}
+        self.channels: Channels[Socket] = Channels()
+
+
+class Session:
+    """What ``socket.session`` gives: the old way to the public id."""
+
+    __slots__ = ("session_id",)
+
+    def __init__(self, session_id: str) -> None:
+        self.session_id = session_id
+
+
+class Held:
+    """The packets that wait for the CONNECT reply; bounded in bytes, as an outbox is."""
+
+    __slots__ = ("packets", "size")
+
+    def __init__(self) -> None:
+        self.packets: list[OutgoingPacket] = []
+        self.size = 0
+
+    def add(self, packet: OutgoingPacket, limit: int) -> bool:
+        """Keep a packet; False if it does not fit."""
+        if self.size + packet.size > limit:
+            return False
+        self.size += packet.size
+        self.packets.append(packet)
+        return True
+
+
+class AckCallback:
+    """A function of the application that wants the values of an ack."""
+
+    __slots__ = ("function", "socket")
+
+    def __init__(self, socket: Socket, function: Callable[..., object]) -> None:
+        self.socket = socket
+        self.function = function
+
+
+class Socket:
+    """One client in one namespace.
+
+    ``id`` is its public session id (20 characters), ``request`` the handshake's environ, ``context`` a dictionary that
+    lives as long as the connection, ``channel`` the channel that the message being handled was addressed to, ``reason``
+    why it ended.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "channel",
+        "client",
+        "context",
+        "held",
+        "hub",
+        "id",
+        "mailbox",
+        "membership",
+        "home",
+        "reason",
+        "request",
+        "state",
+        "subscribing",
+        "unsubscribing",
+    )
+
+    def __init__(
+        self, hub: HubCore, client: SocketHost, home: Namespace, membership: Membership, request: Request
+    ) -> None:
+        self.hub = hub
+        self.home = home
+        self.client = client
+        self.membership = membership
+        self.request = request
+        self.id = hub.new_id()
+        self.context: dict[Any, Any] = {}  # Any: it is the application's
+        self.channel: str | None = None
+        self.reason: str | None = None
+        self.state = State.CONNECTING
+        self.mailbox = Mailbox()
+        #: Packets that wait for the CONNECT reply; None once that is sent.
+        self.held: Held | None = Held()
+        #: Channels whose ``on_subscribe`` runs, with what is to be sent to them afterwards.
+        self.subscribing: dict[str, list[Callable[[], object]]] | None = None
+        #: Channels whose ``on_unsubscribe`` runs.
+        self.unsubscribing: set[str] | None = None
+
+    def __repr__(self) -> str:
+        return f"<Socket {self.id} of {self.namespace} {self.state.value}>"
+
+    # -- who it is --------------------------------------------------------------------------------------------------
+
+    @property
+    def namespace(self) -> str:
+        """Give the name of the namespace, such as ``/``."""
+        return self.home.name
+
+    @property
+    def session(self) -> Session:
+        """Give an object whose ``session_id`` is ``id``."""
+        return Session(self.id)
+
+    @property
+    def connected(self) -> bool:
+        """Tell whether the client is there; False as soon as its end is known."""
+        return self.state is State.OPEN or self.state is State.CONNECTING
+
+    @property
+    def protocol(self) -> str:
+        """Give the carrier that is used just now: ``polling`` or ``websocket``."""
+        return self.client.carrier_name
+
+    @property
+    def channels(self) -> list[str]:
+        """Give the channels that the socket is subscribed to, in order of subscription."""
+        return self.home.channels.of(self)
+
+    # -- sending ----------------------------------------------------------------------------------------------------
+
+    def send(self, message: object) -> bool:
+        """Send a message to this client: the event ``message``. False if it was dropped or the client is gone."""
+        return self._emit(["message", message], None)
+
+    def emit(self, event: str, *args: object, callback: Callable[..., object] | None = None) -> bool:
+        """Send an event; ``callback`` is called with the values of the client's ack. False if dropped or closed.
+
+        Raises ``EventError`` for a reserved name, ``TypeError`` or ``ValueError`` for values that cannot be encoded.
+        """
+        check_event_name(event)
+        return self._emit([event, *args], callback)
+
+    def _emit(self, arguments: list[object], callback: Callable[..., object] | None) -> bool:
+        id_ = None
+        if callback is not None and self.connected:
+            id_ = self.membership.open_ack(AckCallback(self, callback), self.hub.config.max_pending_acks)
+        sent = False
+        try:
+            sent = self.queue(make_event(self.home.name, id_, arguments))
+        finally:
+            if id_ is not None and not sent:
+                self.membership.take_ack(id_)
+        if self.hub.message_log.is_on():
+            self.hub.message_log.write(self.request, "send", arguments)
+        return sent
+
+    def queue(self, packet: OutgoingPacket) -> bool:
+        """Queue an encoded packet for this client; False if it was dropped or the client is gone."""
+        held = self.held
+        if held is None and self.state is not State.OPEN:
+            return False
+        if not self.hub.is_mine():
+            return self.hub.post(self.queue, packet)
+        return self.client.send(packet) if held is None else held.add(packet, self.hub.config.outbox_limit)
+
+    def call(self, event: str, *args: object, timeout: float = 60) -> Any:  # Any: the client's answer is user data
+        """Send an event and wait at most ``timeout`` seconds for the client's ack.
+
+        Returns the ack's value, a tuple if there are several, None if there is none. Raises ``TimeoutError``, or
+        ``SocketClosed`` as soon as the client is gone.
+        """
+        check_event_name(event)
+        self._check_call()
+        waiter: AsyncResult[list[Any]] = AsyncResult()  # Any: the client's answer is user data
+        id_ = self.membership.open_ack(waiter, self.hub.config.max_pending_acks)
+        self.client.begin_call()
+        try:
+            if not self.queue(make_event(self.home.name, id_, [event, *args])):
+                raise SocketClosed(f"The event {event!r} could not be sent: the client is gone, or its outbox is full.")
+            return _await_ack(waiter, event, timeout)
+        finally:
+            self.membership.take_ack(id_)
+            self.client.end_call()
+
+    def _check_call(self) -> None:
+        if self.state is State.CONNECTING:
+            raise UsageError("call() needs a connected client; in on_connect its answer could not come. Use emit().")
+        if not self.connected:
+            raise SocketClosed(f"The client is gone ({self.reason}).")
+        if not self.hub.is_mine():
+            raise UsageError("call() waits in the server's own loop; from another thread use emit(…, callback=…).")
+
+    # -- sending to others ------------------------------------------------------------------------------------------
+
+    def broadcast(self, message: object) -> int:
+        """Send a message to everyone else in the namespace. Gives the number of receivers."""
+        return deliver(self._others(), self._make_message(message, "broadcast"))
+
+    def send_and_broadcast(self, message: object) -> int:
+        """Send a message to everyone in the namespace, including this client."""
+        return deliver([self, *self._others()], self._make_message(message, "broadcast"))
+
+    def broadcast_channel(self, message: object, channel: str | None = None) -> int:
+        """Send a message to all other subscribers of a channel, or of all own channels: to each once."""
+        return self._spread_channel(message, channel, [])
+
+    def send_and_broadcast_channel(self, message: object, channel: str | None = None) -> int:
+        """Send a message to all subscribers of a channel, or of all own channels, and to this client, subscribed or
+        not.
+        """
+        return self._spread_channel(message, channel, [self])
+
+    def _others(self) -> list[Socket]:
+        return [socket for socket in self.home.sockets.values() if socket is not self]
+
+    def _spread_channel(self, message: object, channel: str | None, also: list[Socket]) -> int:
+        packet = self._make_message(message, "broadcast_channel")
+        if channel is not None and self.subscribing is not None and channel in self.subscribing:
+            self.subscribing[channel].append(lambda: deliver(self._members((channel,), also), packet))
+            return 0
+        return deliver(self._members(self.channels if channel is None else (channel,), also), packet)
+
+    def _members(self, channels: Iterable[str], also: list[Socket]) -> list[Socket]:
+        receivers = self.home.channels.union(channels)
+        receivers.pop(self, None)
+        return [*also, *receivers]
+
+    def _make_message(self, message: object, kind: str) -> OutgoingPacket:
+        packet = make_event(self.home.name, None, ["message", message])
+        if self.hub.message_log.is_on():
+            self.hub.message_log.write(self.request, kind, ["message", message])
+        return packet
+
+    # -- channels and the end ---------------------------------------------------------------------------------------
+
+    def subscribe(self, channel: str) -> bool:
+        """Subscribe to a channel, after ``on_subscribe``. False if a handler vetoed it or nothing changed."""
+        return self.client.subscribe(self, channel)
+
+    def unsubscribe(self, channel: str) -> bool:
+        """Unsubscribe from a channel, after ``on_unsubscribe``. False if nothing changed."""
+        return self.client.unsubscribe(self, channel)
+
+    def disconnect(self, close: bool = False) -> None:
+        """Disconnect the client from this namespace; with ``close`` its connection too."""
+        if self.hub.is_mine():
+            self.client.disconnect(self, close=close)
+        else:
+            self.hub.post(self.disconnect, close)
+
+
+def _await_ack(
+    waiter: AsyncResult[list[Any]], event: str, timeout: float
+) -> Any:  # Any: the client's answer is user data
+    with Timeout(timeout) as own:
+        try:
+            values = waiter.get()
+        except Timeout as expired:
+            if expired is not own:
+                raise  # somebody else's, around this call
+            raise TimeoutError(f"No ack for the event {event!r} within {timeout} seconds.") from None
+    return None if not values else values[0] if len(values) == 1 else tuple(values)

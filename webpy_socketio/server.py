@@ -1,0 +1,190 @@
+"""`SocketIOServer`: gevent's pywsgi, with time-outs, and with a way to take over the raw socket of a WebSocket."""
+
+from __future__ import annotations
+
+import logging
+import os
+import ssl
+import weakref
+from typing import Any
+
+import gevent
+from gevent import pywsgi as _typed_pywsgi
+
+from . import config as config_module
+from .config import Config
+from .errors import UsageError
+from .gateway import startup
+from .gateway.http import RequestHandler
+from .gateway.settings import address, resolve
+from .hub.hub import Hub, default_hub
+
+__all__ = ["SocketIOServer"]
+
+logger = logging.getLogger("webpy_socketio.server")
+
+#: Its published types leave out what a subclass needs.
+pywsgi: Any = _typed_pywsgi
+#: Connections that the kernel may hold for us while the loop is busy.
+BACKLOG = 1_024
+
+
+class SocketIOServer(pywsgi.WSGIServer):  # type: ignore[misc]  # its base is Any here
+    """Serve a web.py application, and the Socket.IO endpoint in its urls.
+
+    ``listener`` is ``(host, port)``, a port, a listening socket, or None for ``SOCKETIO_HOST`` and ``SOCKETIO_PORT``;
+    ``application`` a WSGI callable such as ``app.wsgifunc()``; ``resource`` the first segment of the endpoint's path.
+    All settings of `Config` may be given as keywords, and what `gevent.pywsgi.WSGIServer` takes (``keyfile``,
+    ``certfile``, ``ssl_context``, ``backlog``, ``spawn``, ``log``, ``error_log``, ``environ``). Raises ``UsageError``
+    for what does not fit.
+    """
+
+    handler_class = RequestHandler
+
+    def __init__(
+        self, listener: Any = None, application: Any = None, resource: str | None = None, **options: Any
+    ) -> None:  # Any: WSGI callables and gevent's listeners
+        if application is not None and not callable(application):
+            raise UsageError(f"application must be a WSGI callable such as app.wsgifunc(), not {application!r}.")
+        if not issubclass(options.get("handler_class") or RequestHandler, RequestHandler):
+            raise UsageError("handler_class must be a subclass of webpy_socketio.gateway.http.RequestHandler.")
+        known = Config.names() | {"policy_server", "policy_listener"}
+        settings = {name: options.pop(name) for name in list(options) if name in known}
+        if resource is not None:
+            settings["resource"] = resource
+        unknown = sorted(set(options) - _PYWSGI_OPTIONS)
+        if unknown:
+            known_names = ", ".join(sorted(Config.names()))
+            raise UsageError(f"Unknown option {unknown[0]!r} of SocketIOServer; the settings are: {known_names}.")
+        self.socketio_config = resolve(settings)
+        if not hasattr(listener, "accept"):  # a socket that listens has its backlog
+            options.setdefault("backlog", BACKLOG)
+        options.setdefault("log", None)
+        self._hub: Hub | None = None
+        #: The HTTP connections, and the sockets in whose TLS handshake we are.
+        self._handlers: set[RequestHandler] = set()
+        self._handshakes: set[Any] = set()
+        super().__init__(address() if listener is None else listener, application, **_with_context(options))
+
+    def start(self) -> None:
+        """Check the process, open the hub, and listen. In a second import of the main file: do nothing."""
+        if self._is_ignored("start()"):
+            return
+        startup.prepare()
+        if default_hub().is_open and default_hub().config != self.socketio_config:
+            raise UsageError("Another SocketIOServer runs in this process, with other settings; stop it first.")
+        super().start()
+        config_module.install(self.socketio_config)
+        self._hub = default_hub()
+        self._hub.open()
+        _started.add(self)
+
+    def serve_forever(self, stop_timeout: float | None = None) -> None:
+        """Serve until ``stop``. In the second import of the main file by web.py's debug mode: do nothing."""
+        if not self._is_ignored("serve_forever()"):
+            super().serve_forever(stop_timeout)
+
+    @staticmethod
+    def _is_ignored(call: str) -> bool:
+        if not startup.is_main_imported_again():
+            return False
+        logger.warning("%s of the main file's second import (web.py's autoreload) is ignored.", call)
+        return True
+
+    def update_environ(self) -> None:
+        """Fill in the server's name without asking a name server for it."""
+        if isinstance(self.address, tuple):
+            self.environ.setdefault("SERVER_NAME", self.address[0] or "localhost")
+        super().update_environ()
+
+    def handle(self, sock: Any, address: Any) -> None:
+        """Serve an HTTP connection."""
+        handler = self.handler_class(sock, address, self)
+        self._handlers.add(handler)
+        try:
+            handler.handle()
+        finally:
+            self._handlers.discard(handler)
+
+    def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> None:
+        """Serve a TLS connection after its handshake, which has ``head_timeout`` seconds."""
+        sock = self._shake_hands(client_socket, address)
+        if sock is not None:
+            self.handle(sock, address)
+
+    def _shake_hands(self, client_socket: Any, address: Any) -> Any:
+        sock = client_socket
+        try:
+            sock = self.wrap_socket(client_socket, **self.ssl_args, do_handshake_on_connect=False)
+            self._handshakes.add(sock)
+            with gevent.Timeout(self.socketio_config.head_timeout, TimeoutError("it took too long")):
+                sock.do_handshake()
+        except OSError as error:
+            logger.info("The TLS handshake with %s failed: %s", address[0] if address else "-", error)
+            sock.close()
+            return None
+        finally:
+            self._handshakes.discard(sock)
+        return sock
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Stop to accept, end all clients in good order, and give handlers ``timeout`` seconds (``stop_timeout``)."""
+        self.close()
+        _started.discard(self)
+        if self._hub is not None and not any(server._hub is self._hub for server in _started):
+            self._hub.stop(self.socketio_config.stop_timeout if timeout is None else timeout)
+        self._hub = None
+        for handler in list(self._handlers):
+            handler.finish()
+        super().stop(timeout)
+
+    def abandon(self) -> None:
+        """Let go of the listener and of all connections in a forked child: they are the parent's."""
+        self.stop_accepting()
+        self.socket.close()
+        for sock in [*self._handshakes, *(handler.socket for handler in self._handlers)]:
+            if sock is not None:
+                _silence(sock)
+        self._handlers.clear()
+
+
+def _silence(sock: Any) -> None:
+    """Drop a forked child's copy of a gevent socket, without waking up who waits for it, let alone telling the peer."""
+    for watcher in (sock._read_event, sock._write_event):
+        if watcher is not None:
+            watcher.stop()
+    # gevent's own detach() and close() would raise in the greenlets that wait, and let them clean up after themselves.
+    descriptor = sock._sock.detach()
+    if descriptor >= 0:
+        os.close(descriptor)
+
+
+def _abandon_servers() -> None:
+    for server in list(_started):
+        server.abandon()
+    _started.clear()
+
+
+#: The servers that run; all of them serve one hub.
+_started: weakref.WeakSet[SocketIOServer] = weakref.WeakSet()
+os.register_at_fork(after_in_child=_abandon_servers)
+
+
+def _with_context(options: dict[str, Any]) -> dict[str, Any]:
+    """Make one TLS context of ``certfile``, ``keyfile`` and what else pywsgi takes for TLS."""
+    files = {name: options.pop(name) for name in ("certfile", "keyfile") if options.get(name) is not None}
+    options.pop("do_handshake_on_connect", None)
+    if not files or "ssl_context" in options:
+        return options
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=options.pop("ca_certs", None))
+    context.load_cert_chain(files["certfile"], files.get("keyfile"))
+    context.verify_mode = options.pop("cert_reqs", ssl.CERT_NONE)
+    if options.get("ciphers") is not None:
+        context.set_ciphers(options.pop("ciphers"))
+    return {**options, "ssl_context": context}
+
+
+_PYWSGI_OPTIONS = {
+    *("backlog", "spawn", "log", "error_log", "handler_class", "environ", "ssl_context", "keyfile", "certfile"),
+    *("server_side", "cert_reqs", "ca_certs", "suppress_ragged_eofs", "do_handshake_on_connect", "ciphers"),
+}

@@ -1,0 +1,217 @@
+"""A link: one raw, non-blocking socket on the loop's watchers.
+
+It knows bytes, and who owns it. Its callbacks run in the loop itself: they never block, run no application code, take
+no lock and write no log. There is no greenlet per connection.
+"""
+
+from __future__ import annotations
+
+import select
+import socket as socket_module
+import ssl
+from typing import Any, Protocol
+
+from gevent import monkey
+
+__all__ = ["Link", "LinkOwner", "TLSLink", "make_link", "peer_is_gone"]
+
+_READ, _WRITE = 1, 2  # libev's event mask
+#: Bytes asked of the kernel at a time.
+READ_SIZE = 65_536
+
+_WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_poll = monkey.get_original("select", "poll")
+
+
+class LinkOwner(Protocol):
+    """Who is told what happens on a link, always in the loop."""
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes that came in."""
+
+    def receive_end(self) -> None:
+        """Take the end of the stream, orderly or not. Called at most once."""
+
+    def receive_room(self) -> None:
+        """Take note that everything given to ``send`` has been taken by the kernel."""
+
+    def receive_failure(self) -> None:
+        """Take note that one of these methods raised; called in the ``except`` clause."""
+
+
+class Link:
+    """Owns ``sock`` (a plain ``_socket`` one, or an ``SSLSocket``) and its watchers on ``loop``."""
+
+    __slots__ = ("_loop", "_owner", "_reader", "_socket", "_unsent", "_writer")
+
+    def __init__(self, sock: Any, loop: Any, owner: LinkOwner) -> None:
+        # Any: a raw socket of either kind, and gevent's loop, which has no type of its own.
+        self._socket = sock
+        self._loop = loop
+        self._owner = owner
+        self._unsent = b""
+        self._writer: Any = None
+        self._reader: Any = loop.io(sock.fileno(), _READ)
+
+    def start(self) -> None:
+        """Begin, or go on, to read."""
+        if self._reader is not None and not self._reader.active:
+            self._reader.start(self._on_readable)
+
+    def pause(self) -> None:
+        """Stop to read: the kernel's buffers fill, and TCP slows the peer."""
+        if self._reader is not None:
+            self._reader.stop()
+
+    @property
+    def is_blocked(self) -> bool:
+        """Tell whether the kernel has not taken all that was sent."""
+        return bool(self._unsent)
+
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether the socket is closed."""
+        return self._reader is None
+
+    def _on_readable(self) -> None:
+        try:
+            data = self._socket.recv(READ_SIZE)
+        except _WOULD_BLOCK:
+            return
+        except OSError:
+            data = b""
+        self._hand_over(data)
+
+    def start_with(self, early_data: bytes) -> None:
+        """Begin to read, with bytes that somebody else has read before. Like all others they are handed over in the
+        loop, where the owner expects to be called.
+        """
+        self._loop.run_callback(self._begin, early_data)
+
+    def _begin(self, early_data: bytes) -> None:
+        if self._reader is not None:
+            self.start()
+            self._hand_over(early_data)
+
+    def _hand_over(self, data: bytes) -> None:
+        try:
+            if data:
+                self._owner.receive_data(data)
+            else:
+                self.pause()
+                self._owner.receive_end()
+        except Exception:
+            self._owner.receive_failure()
+
+    def send(self, data: bytes) -> bool:
+        """Write bytes; False if some of them have to wait (the owner's ``receive_room`` follows).
+
+        Must not be called while ``is_blocked``. A broken connection is not reported here: the reader sees its end.
+        """
+        try:
+            sent = self._socket.send(data)
+        except _WOULD_BLOCK:
+            sent = 0
+        except OSError:
+            return True
+        if sent == len(data):
+            return True
+        self._unsent = data[sent:]
+        if self._writer is None:
+            self._writer = self._loop.io(self._socket.fileno(), _WRITE)
+        self._writer.start(self._on_writable)
+        return False
+
+    def _on_writable(self) -> None:
+        data, self._unsent = self._unsent, b""
+        self._writer.stop()
+        if not data or self.send(data):
+            try:
+                self._owner.receive_room()
+            except Exception:
+                self._owner.receive_failure()
+
+    def finish_writing(self) -> None:
+        """Send the end of our half of the stream; what the peer still sends can be read."""
+        try:
+            self._socket.shutdown(socket_module.SHUT_WR)
+        except OSError:
+            pass  # it is broken already, and the reader sees that
+
+    def is_gone(self) -> bool:
+        """Look whether the peer has closed, without reading what may still lie before the end."""
+        return peer_is_gone(self._socket)
+
+    def close(self, *, in_child: bool = False) -> None:
+        """Stop and close the watchers, then the socket. ``in_child``: a forked process drops its copy, without
+        shutdown.
+        """
+        if self._reader is None:
+            return
+        for watcher in (self._reader, self._writer):
+            if watcher is not None:
+                watcher.stop()
+                watcher.close()
+        self._reader = self._writer = None
+        self._unsent = b""
+        try:
+            # A TLS socket's own close may want to say good-bye; the parent's connection must not hear it from a child.
+            socket_module.close(self._socket.detach()) if in_child else self._socket.close()
+        except OSError:
+            pass  # the descriptor is gone either way
+
+
+class TLSLink(Link):
+    """A link over TLS: OpenSSL may hold data that the kernel does not, want to write in order to read, and the
+    reverse.
+    """
+
+    __slots__ = ()
+
+    def start(self) -> None:
+        """Begin, or go on, to read; also what OpenSSL has decrypted already, which no watcher would announce."""
+        super().start()
+        if self._reader is not None:
+            self._loop.run_callback(self._on_readable)
+
+    def _on_readable(self) -> None:
+        while self._reader is not None and self._reader.active:
+            try:
+                data = self._socket.recv(READ_SIZE)
+            except ssl.SSLWantWriteError:
+                self._wait_to_write()
+                return
+            except _WOULD_BLOCK:
+                return
+            except OSError:
+                data = b""
+            self._hand_over(data)
+            if not data:
+                return
+
+    def _wait_to_write(self) -> None:
+        """Go on when the socket can be written (a TLS key update wants that)."""
+        if self._writer is None:
+            self._writer = self._loop.io(self._socket.fileno(), _WRITE)
+        self._writer.start(self._on_writable)
+
+    def _on_writable(self) -> None:
+        super()._on_writable()
+        self._on_readable()
+
+
+def make_link(sock: Any, loop: Any, owner: LinkOwner) -> Link:
+    """Make the link that fits a socket; it does not read until it is started."""
+    sock.setblocking(False)
+    kind = TLSLink if isinstance(sock, ssl.SSLSocket) else Link
+    return kind(sock, loop, owner)
+
+
+def peer_is_gone(sock: Any) -> bool:
+    """Tell whether the peer of a socket has closed it or is unreachable, without reading from it."""
+    poller = _poll()
+    try:
+        poller.register(sock.fileno(), select.POLLRDHUP)
+        return bool(poller.poll(0))
+    except (OSError, ValueError):
+        return True

@@ -1,0 +1,168 @@
+"""What waits to be written to one client: whole packets, bounded in bytes.
+
+A packet is encoded once per wire format and shared by all its receivers. Only packets of the application are ever
+dropped, with their attachments, and never one that is partly written: what a carrier has taken out is gone from here.
+"""
+
+from __future__ import annotations
+
+from ..config import Config
+from ..wire import frames
+from ..wire.engine_packets import encode_binary
+
+__all__ = ["Budget", "Outbox", "OutgoingPacket"]
+
+#: Bytes of memory that a waiting packet costs beside its own: many small packets must not slip under the limit.
+OVERHEAD = 200
+
+
+class OutgoingPacket:
+    """One packet for any number of receivers.
+
+    ``text`` is a whole Engine.IO packet, its type digit included; ``attachments`` are the binary messages behind it.
+    ``droppable`` tells that a full outbox may drop it (control, CONNECT and ACK packets are not).
+    """
+
+    __slots__ = ("_frames", "_pieces", "attachments", "droppable", "size", "text")
+
+    def __init__(self, text: bytes, attachments: list[bytes] | None = None, droppable: bool = False) -> None:
+        self.text = text
+        self.attachments = attachments
+        self.droppable = droppable
+        self.size = OVERHEAD + len(text) if not attachments else OVERHEAD + len(text) + sum(map(len, attachments))
+        self._frames: bytes | None = None
+        self._pieces: tuple[bytes, ...] | None = None
+
+    def frames(self) -> bytes:
+        """Encode for a WebSocket: a text frame and a binary one per attachment."""
+        encoded = self._frames
+        if encoded is None:
+            encoded = frames.encode_frame(frames.TEXT, self.text)
+            if self.attachments:
+                encoded += b"".join([frames.encode_frame(frames.BINARY, data) for data in self.attachments])
+            self._frames = encoded
+        return encoded
+
+    def pieces(self) -> tuple[bytes, ...]:
+        """Encode for long-polling: one piece of a payload for the text and one per attachment."""
+        encoded = self._pieces
+        if encoded is None:
+            encoded = self._pieces = (self.text, *map(encode_binary, self.attachments or ()))
+        return encoded
+
+
+class Budget:
+    """The bytes that wait for all slow clients of a process together, against their ceiling."""
+
+    __slots__ = ("ceiling", "used")
+
+    def __init__(self, ceiling: int) -> None:
+        self.ceiling = ceiling
+        self.used = 0
+
+
+class Outbox:
+    """The packets that wait for one client.
+
+    ``stuck`` tells that the client does not take what is there, or does not ask for it: from then on its bytes count in
+    the process's budget (what leaves at the end of the same loop turn never does).
+    """
+
+    __slots__ = ("_budget", "_config", "packets", "size", "stuck")
+
+    def __init__(self, config: Config, budget: Budget) -> None:
+        self._config = config
+        self._budget = budget
+        self.packets: list[OutgoingPacket] = []
+        self.size = 0
+        self.stuck = False
+
+    def push(self, packet: OutgoingPacket) -> bool:
+        """Add a packet; False if it was dropped because the outbox is full.
+
+        With the policy ``disconnect``, or if the packet was not one to drop, the caller then closes the client.
+        """
+        if self.size + packet.size > self._config.outbox_limit and not self._has_room(packet):
+            return False
+        if self.stuck:
+            if self._budget.used + packet.size > self._budget.ceiling and packet.droppable:
+                return False
+            self._budget.used += packet.size
+        self.size += packet.size
+        self.packets.append(packet)
+        return True
+
+    def _has_room(self, packet: OutgoingPacket) -> bool:
+        limit = self._config.outbox_limit
+        # Acks and control packets may go over the limit, or a flood of events that ask for acks would go without any.
+        if not packet.droppable:
+            return self.size + packet.size <= 2 * limit
+        return self._config.outbox_policy == "drop_oldest" and self._make_room(self.size + packet.size - limit)
+
+    def _make_room(self, missing: int) -> bool:
+        """Drop the oldest packets that may be dropped, ``missing`` bytes of them; none if there are not as many."""
+        kept: list[OutgoingPacket] = []
+        freed = 0
+        waiting = iter(self.packets)
+        for packet in waiting:
+            if not packet.droppable:
+                kept.append(packet)
+                continue
+            freed += packet.size
+            if freed >= missing:
+                self._count(-freed)
+                self.packets = kept + list(waiting)
+                return True
+        return False
+
+    def _count(self, size: int) -> None:
+        self.size += size
+        if self.stuck:
+            self._budget.used += size
+
+    def take_frames(self, at_most: int) -> bytes:
+        """Take packets, encoded for a WebSocket, of about ``at_most`` bytes together: at least one."""
+        packets = self.packets
+        if len(packets) == 1 or self.size <= at_most:
+            self._count(-self.size)
+            self.packets = []
+            return packets[0].frames() if len(packets) == 1 else b"".join([packet.frames() for packet in packets])
+        taken, size = 0, 0
+        for packet in packets:
+            size += packet.size
+            taken += 1
+            if size >= at_most:
+                break
+        head, self.packets = packets[:taken], packets[taken:]
+        self._count(-size)
+        return b"".join([packet.frames() for packet in head])
+
+    def take_packets(self, at_most: int, most_pieces: int) -> list[OutgoingPacket]:
+        """Take whole packets of at most ``at_most`` bytes and ``most_pieces`` pieces together, but at least one."""
+        taken: list[OutgoingPacket] = []
+        size = pieces = 0
+        for packet in self.packets:
+            size += packet.size
+            pieces += 1 + len(packet.attachments or ())
+            if taken and (size > at_most or pieces > most_pieces):
+                break
+            taken.append(packet)
+        self.packets = self.packets[len(taken) :]
+        self._count(-sum(packet.size for packet in taken))
+        return taken
+
+    def restore(self, packets: list[OutgoingPacket]) -> None:
+        """Put packets back to the front that could not be written."""
+        self.packets = packets + self.packets
+        self._count(sum(packet.size for packet in packets))
+
+    def set_stuck(self, stuck: bool) -> None:
+        """Take note whether the client takes what is there."""
+        if stuck != self.stuck:
+            self._budget.used += self.size if stuck else -self.size
+            self.stuck = stuck
+
+    def clear(self) -> None:
+        """Drop everything: the client is gone."""
+        self._count(-self.size)
+        self.packets = []

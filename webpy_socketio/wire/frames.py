@@ -1,0 +1,138 @@
+"""WebSocket frames (RFC 6455 section 5): bytes to frames and back, as a server sees them.
+
+It knows single frames. Fragments, closing and what a message means are for `state.websocket`.
+"""
+
+from __future__ import annotations
+
+from ..errors import ProtocolError, UsageError
+
+__all__ = [
+    "BINARY",
+    "CLOSE",
+    "CONTINUATION",
+    "FIN",
+    "PING",
+    "PONG",
+    "TEXT",
+    "BadFrame",
+    "Frame",
+    "decode_close",
+    "decode_frames",
+    "encode_close",
+    "encode_frame",
+]
+
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
+FIN = 0x80
+_RESERVED = 0x70
+_MASKED = 0x80
+#: Section 5.5: all control frames have a payload of at most 125 bytes and are not fragmented.
+MAX_CONTROL_PAYLOAD = 125
+_KNOWN_OPCODES = frozenset((CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG))
+
+
+class BadFrame(ProtocolError):
+    """A frame that must not be; ``frames`` are the good ones before it."""
+
+    def __init__(self, frames: list[Frame], reason: str, close_code: int = 1002) -> None:
+        super().__init__(reason, close_code)
+        self.frames = frames
+
+
+#: First byte (FIN, reserved bits and opcode) and the unmasked payload.
+Frame = tuple[int, bytes]
+
+
+def encode_frame(opcode: int, payload: bytes) -> bytes:
+    """Encode one final, unmasked frame (a server must not mask: section 5.1)."""
+    size = len(payload)
+    if size < 126:
+        return bytes((FIN | opcode, size)) + payload
+    if size < 65_536:
+        return bytes((FIN | opcode, 126, size >> 8, size & 0xFF)) + payload
+    return bytes((FIN | opcode, 127)) + size.to_bytes(8, "big") + payload
+
+
+def decode_frames(data: bytes | bytearray, max_payload: int) -> tuple[list[Frame], int]:
+    """Decode the whole frames at the head of ``data``.
+
+    Returns the frames and the number of bytes that they took; what is behind belongs to a frame that is still
+    incomplete. Raises ``BadFrame``: 1002 for a broken frame, 1009 as soon as the header of a data frame announces more
+    than ``max_payload`` bytes.
+    """
+    frames: list[Frame] = []
+    at, end = 0, len(data)
+    while end - at >= 2:
+        first, second = data[at], data[at + 1]
+        size = second & 0x7F
+        body = at + 6
+        if first & _RESERVED or not second & _MASKED or size > MAX_CONTROL_PAYLOAD or first & 0x0F > TEXT:
+            extended = _check_header(frames, first, second)
+            if end - at < 2 + extended:
+                break
+            if extended:
+                size = int.from_bytes(data[at + 2 : at + 2 + extended], "big")
+                body += extended
+        if size > max_payload and first & 0x0F < CLOSE:
+            raise BadFrame(frames, "", 1009)
+        if body + size > end:
+            break
+        payload = bytes(data[body : body + size])
+        if size:
+            mask = bytes(data[body - 4 : body]) * ((size + 3) >> 2)
+            masked = int.from_bytes(payload, "little") ^ int.from_bytes(mask[:size], "little")
+            payload = masked.to_bytes(size, "little")
+        frames.append((first, payload))
+        at = body + size
+    return frames, at
+
+
+def _check_header(frames: list[Frame], first: int, second: int) -> int:
+    """Check the rare kinds of headers; give the number of bytes of the extended length.
+
+    A length in more bytes than it needs is let pass: small clients send it, and it does no harm.
+    """
+    opcode = first & 0x0F
+    if first & _RESERVED:
+        raise BadFrame(frames, "reserved bits are set, but no extension was negotiated")
+    if not second & _MASKED:
+        raise BadFrame(frames, "a client's frames must be masked")
+    if opcode not in _KNOWN_OPCODES:
+        raise BadFrame(frames, f"unknown opcode {opcode}")
+    size = second & 0x7F
+    if opcode >= CLOSE and (size > MAX_CONTROL_PAYLOAD or not first & FIN):
+        raise BadFrame(frames, "a control frame must be whole and hold at most 125 bytes")
+    return 0 if size < 126 else 2 if size == 126 else 8
+
+
+def encode_close(code: int, reason: str = "") -> bytes:
+    """Encode a close frame (section 5.5.1); ``reason`` is cut to the 123 bytes that fit.
+
+    Raises ``UsageError`` for a code that must not be sent.
+    """
+    if not _may_be_sent(code):
+        raise UsageError(f"A WebSocket cannot be closed with code {code!r}; applications use 1000 and 3000 to 4999.")
+    text = reason.encode(errors="replace")[: MAX_CONTROL_PAYLOAD - 2].decode(errors="ignore")
+    return encode_frame(CLOSE, code.to_bytes(2, "big") + text.encode())
+
+
+def decode_close(payload: bytes) -> tuple[int, str]:
+    """Decode a close frame's payload to code and reason; an empty one is 1005 (section 7.1.5).
+
+    Raises ``ProtocolError`` for one byte, a code that must not be sent (section 7.4), or a reason that is not UTF-8.
+    """
+    if not payload:
+        return 1005, ""
+    code = int.from_bytes(payload[:2], "big")
+    if len(payload) == 1 or not _may_be_sent(code):
+        raise ProtocolError("invalid close code")
+    try:
+        return code, payload[2:].decode()
+    except UnicodeDecodeError as error:
+        raise ProtocolError("the close reason is not UTF-8", 1007) from error
+
+
+def _may_be_sent(code: int) -> bool:
+    """Tell whether a close code may stand in a frame (section 7.4; 1012 to 1014 were registered later)."""
+    return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
