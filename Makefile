@@ -56,7 +56,7 @@ tests/js/node_modules/.made: tests/js/package.json tests/js/package-lock.json
 npm: tests/js/node_modules/.made ## the npm packages of the tests
 
 system: ## the Debian packages of the tests (as root they are installed, otherwise named)
-	@$(SYSTEM) venv node npm chromium
+	@$(SYSTEM) venv node npm chromium nginx
 
 # --- running ------------------------------------------------------------------------------------------------------
 
@@ -66,7 +66,6 @@ demo: venv ## the chat example on http://127.0.0.1:$(PORT)/
 	elif ! $(MAKE) --no-print-directory client; then \
 	    echo "npm could not bring the Socket.IO client, so the pages have none: \`make client\` tries again."; \
 	fi
-	@echo "The chat: http://127.0.0.1:$(PORT)/   (Ctrl-C ends it)"
 	@exec env SOCKETIO_HOST=127.0.0.1 SOCKETIO_PORT=$(PORT) $(PY) example/main_app.py
 
 # --- checking -----------------------------------------------------------------------------------------------------

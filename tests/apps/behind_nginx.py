@@ -48,6 +48,7 @@ class Stream:
     """An answer in two pieces, below the endpoint's path; the second comes when it is asked for."""
 
     def GET(self):
+        continued.clear()
         web.header("Content-Type", "text/plain")
         yield b"first"
         continued.wait(30)

@@ -41,6 +41,11 @@ sleepy_log = settings.pop("sleepy_log", 0)
 sessions = settings.pop("sessions", None)
 web.config.debug = False
 
+
+class OwnTrouble(Exception):
+    pass
+
+
 # Logging ------------------------------------------------------------------------------------------------------------
 
 
@@ -66,10 +71,6 @@ logging.getLogger("webpy_socketio.messages").propagate = False
 
 seen = Counter()
 released = Event()
-
-
-class OwnTrouble(Exception):
-    pass
 
 
 @on_connect
@@ -149,6 +150,12 @@ def never_return(request, socket, context):
 @on_event("ask")
 def ask(request, socket, context, question):
     socket.emit("answered", socket.call("question", question, timeout=10))
+
+
+@on_event("numbers")
+def send_numbers(request, socket, context, count):
+    for number in range(count):
+        socket.emit("number", number)
 
 
 @on_event("bytes")
@@ -253,6 +260,20 @@ class Release:
         return "released"
 
 
+class Stop:
+    """Stop the server; handlers get so many seconds."""
+
+    def GET(self):
+        gevent.spawn(server.stop, float(web.input(timeout="5").timeout))
+        return "stopping"
+
+
+class Slow:
+    def GET(self):
+        time.sleep(float(web.input(seconds="1").seconds))
+        return "slept"
+
+
 class Upload:
     def POST(self):
         return str(len(web.data()))
@@ -287,6 +308,7 @@ class Visit:
 
 urls = (
     *("/records", Records, "/state", State, "/seen", Seen, "/clients", Clients, "/kinds", Kinds, "/release", Release),
+    *("/stop", Stop, "/slow", Slow),
     *("/upload", Upload, "/unread", Unread, "/download", Download, "/visit", Visit),
 )
 app = web.application(urls + socketio_urls, {}, autoreload=False)
@@ -316,4 +338,6 @@ if settings.get("cors_allowed_origins") == "callable":
 
 if __name__ == "__main__":
     application = app.wsgifunc(copying)
-    SocketIOServer(("127.0.0.1", int(sys.argv[1])), application, **settings).serve_forever()
+    server = SocketIOServer(("127.0.0.1", int(sys.argv[1])), application, **settings)
+    server.serve_forever()
+    print("stopped", dict(seen))

@@ -103,6 +103,10 @@ class Bystander:
             self.slowest = max(self.slowest, monotonic() - began)
             gevent.sleep(0.005)
 
+    def kill(self) -> None:
+        """End it without a look."""
+        self._greenlet.kill()
+
     def stop(self) -> None:
         """Make sure that it was served all the time, and still is."""
         before = self.echoed
@@ -122,10 +126,14 @@ def bystanders(server: RawServer) -> Iterator[None]:
     printed = server.program.output()
     with WebSocketSession(server.port) as websocket, PollingSession(server.port) as polling:
         watching = [Bystander(websocket), Bystander(polling)]
-        server.mark()
-        yield
-        for bystander in watching:
-            bystander.stop()
+        try:
+            server.mark()
+            yield
+            for bystander in watching:
+                bystander.stop()
+        finally:
+            for bystander in watching:
+                bystander.kill()
         websocket.send_packet("1")
         polling.send_packet("1")
     assert server.program.running

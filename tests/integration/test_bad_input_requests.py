@@ -132,9 +132,7 @@ def test_errors_keep_the_connection(server: RawServer) -> None:
         ({"Transfer-Encoding": "chunked"}, "has a body"),
     ],
 )
-def test_a_malformed_opening_handshake_is_code_3(
-    server: RawServer, changed: dict[str, object], complaint: str
-) -> None:
+def test_a_malformed_opening_handshake_is_code_3(server: RawServer, changed: dict[str, object], complaint: str) -> None:
     with Connection(server.port) as connection:
         response = connection.request("GET", WEBSOCKET, headers={**upgrade_headers(), **changed})
         assert response.error == BAD_REQUEST

@@ -1,5 +1,5 @@
-"""WebSocket clients that break RFC 6455, Engine.IO or Socket.IO: a close frame with the right code, one line in the log,
-and nobody else notices.
+"""WebSocket clients that break RFC 6455, Engine.IO or Socket.IO: a close frame with the right code, one line in the
+log, and nobody else notices.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,19 +13,18 @@ from typing import Any
 import pytest
 import socketio
 
-from tests.apps.running import Served, serving
+from tests.apps.running import APPS, ENVIRONMENT, Served, serving
 from tests.example.browser import Browser
 from tests.support.nginx import SITE, Nginx, running_nginx
-from tests.support.ports import HOST
+from tests.support.ports import HOST, free_port
+from tests.support.processes import python_command, running
 from tests.support.raw import (
     POLLING,
     Connection,
     PollingSession,
-    Response,
     WebSocket,
     WebSocketSession,
     ask,
-    upgrade_headers,
 )
 from tests.support.waiting import wait_until
 from webpy_socketio.config import Config
@@ -44,11 +45,6 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def nginx(app: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nginx]:
     with running_nginx(tmp_path_factory.mktemp("nginx"), app.port) as running:
         yield running
-
-
-def with_host(port: int, **others: object) -> dict[str, object]:
-    """Give the header Host as a browser sends it, and others."""
-    return {"Host": f"{HOST}:{port}", **others}
 
 
 # ---------------------------------------------------------------- clients
@@ -75,30 +71,165 @@ def test_a_page_of_a_port_of_its_own_changes_to_a_websocket(nginx: Nginx, chromi
     with Browser(chromium) as browser:
         page = browser.open(nginx.url + "/page")
         page.wait("socket.connected && socket.io.engine.transport.name === 'websocket'")
-        page.evaluate("socket.emit('echo', location.port, (port) => { window.answer = port; })")
+        page.evaluate("socket.emit('echo', location.port, (port) => { window.answer = port; }); undefined")
         page.wait(f"window.answer === '{nginx.port}'")
         assert page.problems() == []
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_clients_come_back_when_the_server_was_restarted(tmp_path: Path, mode: str) -> None:
-    with serving("behind_nginx.py", log_directory=tmp_path) as app, running_nginx(tmp_path, app.port) as nginx:
-        client = socketio.Client(handle_sigint=False, reconnection_delay=0.05, reconnection_delay_max=0.2)
-        client.connect(nginx.url, transports=MODES[mode], wait_timeout=TIMEOUT)
+    port = free_port()
+    command = python_command(APPS / "behind_nginx.py", port)
+    client = socketio.Client(handle_sigint=False, reconnection_delay=0.05, reconnection_delay_max=0.2)
+    with running_nginx(tmp_path, port) as nginx:
         try:
-            first = client.get_sid()
-            app.program.kill()
-            wait_until(lambda: not client.connected, TIMEOUT)
-            with serving_again(app, tmp_path):
+            with running(command, tmp_path / "first.log", ready=port, env=ENVIRONMENT) as program:
+                client.connect(nginx.url, transports=MODES[mode], wait_timeout=TIMEOUT)
+                first = client.get_sid()
+                program.kill()
+                wait_until(lambda: not client.connected, TIMEOUT)
+            with running(command, tmp_path / "second.log", ready=port, env=ENVIRONMENT):
                 wait_until(lambda: client.connected and client.get_sid() != first, TIMEOUT)
                 assert client.call("echo", ("back",), timeout=TIMEOUT) == "back"
-                client.disconnect()
         finally:
             client.disconnect()
 
 
-def serving_again(app: Served, directory: Path) -> Any:
-    """Run the application at the same port as before."""
-    from tests.support.processes import running
+# ---------------------------------------------------------------- who may connect
 
-    return running(app.program.command, directory / "again.log", ready=app.port, env={"PYTHONPATH": str(Path.cwd())})
+
+def handshakes(port: int, origin: str) -> tuple[int, int]:
+    """Ask for a session from a page of an origin, on either transport; give the status of both answers."""
+    headers = {"Host": f"{HOST}:{port}", "Origin": origin}
+    with Connection(port) as polling, WebSocket(port, headers=headers) as websocket:
+        return polling.request("GET", POLLING, headers=headers).status, websocket.response.status
+
+
+def test_the_site_itself_may_connect_and_no_other(app: Served, nginx: Nginx) -> None:
+    assert handshakes(nginx.port, nginx.url) == (200, 101)
+    assert handshakes(nginx.port, f"https://{HOST}:{nginx.port}") == (200, 101), "nginx may end TLS"
+    for foreign in (f"http://{HOST}", f"http://{HOST}:{app.port}", f"http://localhost:{nginx.port}", "null"):
+        assert handshakes(nginx.port, foreign) == (403, 403), foreign
+
+
+def test_without_the_port_in_its_host_header_the_site_could_not_connect(app: Served, tmp_path: Path) -> None:
+    with running_nginx(tmp_path, app.port, ("Host $http_host;", "Host $host;")) as nginx:
+        assert handshakes(nginx.port, nginx.url) == (403, 403)
+
+
+# ---------------------------------------------------------------- connections
+
+
+def ports(nginx: Nginx) -> set[str]:
+    """Ask thrice on one connection; give the ports from which nginx passed that on."""
+    with Connection(nginx.port) as connection:
+        return {json.loads(connection.request("GET", "/seen").body)["REMOTE_PORT"] for _ in range(3)}
+
+
+def test_requests_keep_their_connections_on_both_sides(nginx: Nginx) -> None:
+    assert len(ports(nginx)) == 1
+
+
+def test_a_constant_connection_header_would_lose_them(app: Served, tmp_path: Path) -> None:
+    with running_nginx(tmp_path, app.port, ("Connection $connection_upgrade;", "Connection close;")) as nginx:
+        seen = ports(nginx)
+    assert len(seen) == 3
+
+
+def test_the_application_learns_who_asks(nginx: Nginx) -> None:
+    seen = json.loads(ask(nginx.port, "GET", "/seen", Host="chat.example.org:81", X_Real_IP="10.9.8.7").body)
+    del seen["REMOTE_PORT"]
+    assert seen == {
+        "HTTP_HOST": "chat.example.org:81",
+        "HTTP_X_REAL_IP": HOST,
+        "HTTP_X_FORWARDED_FOR": HOST,
+        "HTTP_X_FORWARDED_PROTO": "http",
+    }
+
+
+def test_the_message_log_can_name_the_clients_own_address(app: Served, nginx: Nginx) -> None:
+    with WebSocketSession(nginx.port) as session:
+        session.emit("echo", "who am I", ack=1)
+        assert session.receive_ack(1) == ["who am I"]
+    app.program.wait_for_line(r"127\.0\.0\.1 says \['echo', 'who am I'\]$")
+
+
+# ---------------------------------------------------------------- nothing is held back
+
+
+def test_a_poll_is_answered_at_once(nginx: Nginx) -> None:
+    with PollingSession(nginx.port) as session:
+        for number in range(10):
+            with session.begin_poll() as poll:
+                assert not poll.has_data(0.05), "it waits"
+                said = time.monotonic()
+                assert ask(nginx.port, "POST", "/say", f"number {number}").text == "ok"
+                assert poll.read_response().text == f'42["said","number {number}"]'
+                assert time.monotonic() - said < AT_ONCE
+        session.leave()
+
+
+def test_a_message_on_a_websocket_arrives_at_once(nginx: Nginx) -> None:
+    with WebSocketSession(nginx.port) as session:
+        for number in range(10):
+            said = time.monotonic()
+            assert ask(nginx.port, "POST", "/say", f"number {number}").text == "ok"
+            assert session.receive() == ["said", f"number {number}"]
+            assert time.monotonic() - said < AT_ONCE
+
+
+def stream(port: int) -> tuple[bool, dict[str, str]]:
+    """Ask for an answer whose second piece is made later; tell whether the first came before that, and the headers."""
+    with Connection(port) as connection:
+        connection.send_request("GET", "/socket.io/stream", headers={"Accept-Encoding": "gzip"})
+        deadline, before = time.monotonic() + AT_ONCE, b""
+        while not before and time.monotonic() < deadline:
+            if connection.has_data(0.01):
+                before = connection.socket.recv(4096, socket.MSG_PEEK).partition(b"\r\n\r\n")[2]
+        assert ask(port, "POST", "/socket.io/stream", "").text == "ok"
+        return bool(before), connection.read_response().headers
+
+
+def test_an_answer_is_passed_on_piece_by_piece(nginx: Nginx) -> None:
+    before, headers = stream(nginx.port)
+    assert before
+    assert "content-encoding" not in headers
+
+
+def test_with_buffers_and_gzip_its_end_would_have_to_come_first(app: Served, tmp_path: Path) -> None:
+    with running_nginx(tmp_path, app.port, ("proxy_buffering off;", ""), ("gzip off;", "")) as nginx:
+        before, headers = stream(nginx.port)
+    assert not before
+    assert headers["content-encoding"] == "gzip"
+
+
+# ---------------------------------------------------------------- limits
+
+
+def test_too_large_messages_are_refused_by_the_application(nginx: Nginx) -> None:
+    with PollingSession(nginx.port) as session:
+        limit = Config().max_payload
+        largest = '42["echo","%s"]'
+        session.send_packet(largest % ("x" * (limit + 2 - len(largest))))
+        response = ask(nginx.port, "POST", session.path, "4" * (limit + 1))
+        assert (response.status, response.body) == (413, b""), "Engine.IO's answer, not the page of nginx"
+    with WebSocketSession(nginx.port) as session:
+        session.send_text("4" + "x" * limit)
+        assert session.read_close()[0] == 1009
+
+
+def seconds(directive: str) -> list[int]:
+    return [int(value) for value in re.findall(rf"^ *{directive} (\d+)s;", SITE.read_text(), re.MULTILINE)]
+
+
+def test_a_silent_client_is_the_applications_business() -> None:
+    """The longest silence of a client that is there is that between two pings, and its last chance to answer."""
+    longest = Config().ping_interval + Config().ping_timeout
+    for directive in ("proxy_read_timeout", "proxy_send_timeout"):
+        (timeout,) = seconds(directive)
+        assert timeout > max(60, longest + 10), directive
+
+
+def test_nginx_agrees_with_its_configuration(nginx: Nginx) -> None:
+    complaints = re.findall(r"\[(?:warn|error|alert|crit|emerg)\].*", nginx.program.output())
+    assert [line for line in complaints if "is buffered to a temporary file" not in line] == []

@@ -268,7 +268,7 @@ def test_our_close_is_answered_and_nothing_more_is_sent() -> None:
 
 def test_what_comes_between_our_close_and_theirs_is_dropped() -> None:
     connection = WebSocketConnection(LIMIT)
-    connection.send_close(1001)
+    assert connection.send_close(1001) == client_frame(CLOSE, close_payload(1001), mask=None)
     between = client_frame(TEXT, b"late") + client_frame(PING, b"p") + b"".join(fragments(BINARY, b"a", b"b"))
     assert feed(connection, [between, between + client_frame(CLOSE)]) == [closed(1005, answer=b"")]
 

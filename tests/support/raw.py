@@ -431,6 +431,11 @@ class PollingSession(Session):
         connection.send_request("GET", self.path)
         return connection
 
+    def buffered(self) -> list[Any]:
+        """Take the values of the events that have come already, and that ``receive`` would give next."""
+        packets, self._packets = self._packets, []
+        return [json.loads(packet.removeprefix("42"))[1] for packet in packets]
+
     def is_held(self, poll: Connection) -> bool:
         """Tell whether the server holds a GET that was begun: it has no answer after another request's round trip."""
         with Connection(self.port, context=self._context) as other:

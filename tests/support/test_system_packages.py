@@ -36,9 +36,9 @@ def run(tmp_path: Path, *requirements: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_complete_machine_is_left_alone(tmp_path: Path, program: Callable[..., Path]) -> None:
-    for name in ("python3", "node", "npm", "chromium"):
+    for name in ("python3", "node", "npm", "chromium", "nginx"):
         program(name)
-    done = run(tmp_path, "venv", "node", "npm", "chromium")
+    done = run(tmp_path, "venv", "node", "npm", "chromium", "nginx")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

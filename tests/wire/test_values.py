@@ -335,6 +335,12 @@ def test_values_may_be_nested_deeply_but_not_without_end() -> None:
     assert encode_value([HIGH, nested(200)])
     with pytest.raises(ValueError, match="deeper than 200 levels"):
         encode_value([HIGH, nested(201)])
+    objects: dict[str, Any] = {}
+    for _ in range(199):
+        objects = {"a": objects}
+    assert encode_value([HIGH, objects])
+    with pytest.raises(ValueError, match="deeper than 200 levels"):
+        encode_value([HIGH, {"a": objects}])
     for depth in (300, 5_000, 100_000):
         with pytest.raises(ValueError, match="deeper than 200 levels"):
             encode_value(nested(depth))

@@ -166,15 +166,19 @@ class HubCore:
         client.end(reason)
         carrier = client.carrier
         client.close_carriers(by_us=reason not in _UNHEARD, code=close_code, reason=close_reason)
-        if isinstance(carrier, PollingCarrier) and carrier.owes_farewell and not carrier.is_waiting:
+        if isinstance(carrier, PollingCarrier) and not carrier.is_waiting:
             self._defer_farewell(sid, carrier, reason)
-        elif not (isinstance(carrier, PollingCarrier) and carrier.is_waiting):
+        elif not isinstance(carrier, PollingCarrier):
             client.outbox.clear()
         self.workers.request()
         self.journal(logger, logging.INFO, "%.6s… closed: %s%s", sid, reason, f" ({detail})" if detail else "")
 
     def _defer_farewell(self, sid: str, carrier: PollingCarrier, reason: str) -> None:
-        if reason not in _ORDERLY:
+        if reason in _UNHEARD:
+            # The client closed by a POST. Its poll may be under way beside it, on another connection: the loop hands
+            # over what became readable together in no certain order. That poll ends like one that was here: NOOP.
+            carrier.outbox.clear()
+        elif reason not in _ORDERLY:
             carrier.abort()
             carrier.outbox.clear()
             return

@@ -167,18 +167,15 @@ class PollingCarrier:
         """Between two requests nobody can tell."""
         return False
 
-    @property
-    def owes_farewell(self) -> bool:
-        """Tell whether the client is yet to hear that we have closed."""
-        return self._state is State.FAREWELL
-
     def close(self) -> None:
         """Send what waits and CLOSE with the open GET, or with the next one."""
         self._state = State.FAREWELL
         self.wake()
 
     def take_farewell(self) -> bytes:
-        """Give what waits and CLOSE: the last answer of this session."""
+        """Give what waits and CLOSE, or NOOP if the client has closed itself: the last answer of this session."""
+        if self._state is State.CLOSED:
+            return NOOP.encode()
         self._state = State.CLOSED
         packets = self.outbox.take_packets(self._max_payload, MAX_PIECES - 1) if self.outbox.packets else []
         pieces = [piece for packet in packets for piece in packet.pieces()]
