@@ -72,10 +72,27 @@ def test_other_outbox_policies_are_an_error_that_names_the_known_ones(given: Any
 
 
 @pytest.mark.parametrize("name", sorted(NUMBERS))
-@pytest.mark.parametrize("value", [0, -1, float("nan"), "10", None, True, [1]])
+@pytest.mark.parametrize("value", [0, -1, float("nan"), float("inf"), "10", None, True, [1]])
 def test_every_number_must_be_one_above_zero(name: str, value: object) -> None:
-    with pytest.raises(UsageError, match=f"{name} must be a number above 0, not "):
+    with pytest.raises(UsageError, match=f"{name} must be a (whole )?number above 0, not "):
         Config.of({name: value})
+
+
+@pytest.mark.parametrize("name", sorted(name for name in NUMBERS if not name.endswith(("_interval", "_timeout"))))
+def test_sizes_and_counts_must_be_whole(name: str) -> None:
+    with pytest.raises(UsageError, match=f"{name} must be a whole number above 0, not 1.5"):
+        Config.of({name: 1.5})
+
+
+@pytest.mark.parametrize("setting", ["resource", "transports"])
+def test_none_is_no_value_for_a_name(setting: str) -> None:
+    with pytest.raises(UsageError, match=f"{setting} must be "):
+        Config.of({setting: None})
+
+
+def test_one_transport_as_a_string_is_an_error_that_shows_it_whole() -> None:
+    with pytest.raises(UsageError, match="not 'websocket'"):
+        Config(transports="websocket")  # type: ignore[arg-type]  # that is the point
 
 
 @pytest.mark.parametrize("marks", [(64, 64, 100), (64, 63, 100), (1, 2, 2), (5, 4, 3)])

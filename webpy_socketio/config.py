@@ -84,13 +84,14 @@ class Config:
     message_log_format: str | None = DEFAULT_MESSAGE_LOG_FORMAT
 
     def __post_init__(self) -> None:
+        self._check_choices()
         object.__setattr__(self, "resource", self.resource.strip("/"))
         object.__setattr__(self, "transports", tuple(self.transports))
-        self._check_choices()
         for name in _POSITIVE:
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-                raise UsageError(f"{name} must be a number above 0, not {value!r}.")
+            kind, wanted = ((int, float), "a number") if name.endswith(_SECONDS) else ((int,), "a whole number")
+            if isinstance(value, bool) or not isinstance(value, kind) or not 0 < value < float("inf"):
+                raise UsageError(f"{name} must be {wanted} above 0, not {value!r}.")
         if not self.mailbox_low < self.mailbox_high < self.mailbox_hard:
             raise UsageError(
                 "mailbox_low < mailbox_high < mailbox_hard must hold, not "
@@ -98,10 +99,10 @@ class Config:
             )
 
     def _check_choices(self) -> None:
-        if not self.resource:
-            raise UsageError('resource must be the first part of a path, such as "socket.io", not an empty string.')
-        unknown = [name for name in self.transports if name not in TRANSPORTS]
-        if unknown or not self.transports:
+        if not isinstance(self.resource, str) or not self.resource.strip("/"):
+            raise UsageError(f'resource must be the first part of a path, such as "socket.io", not {self.resource!r}.')
+        names = self.transports
+        if not names or not isinstance(names, (tuple, list)) or any(name not in TRANSPORTS for name in names):
             raise UsageError(f"transports must be some of {TRANSPORTS}, not {self.transports!r}.")
         if self.outbox_policy not in get_args(OutboxPolicy):
             raise UsageError(f"outbox_policy must be one of {get_args(OutboxPolicy)}, not {self.outbox_policy!r}.")
@@ -122,7 +123,8 @@ class Config:
         return replace(cls(), **settings)  # type: ignore[arg-type]  # names and bounds are checked above and on creation
 
 
-_SUFFIXES = ("_interval", "_timeout", "_limit", "_ceiling", "_low", "_high", "_hard")
+_SECONDS = ("_interval", "_timeout")
+_SUFFIXES = (*_SECONDS, "_limit", "_ceiling", "_low", "_high", "_hard")
 _POSITIVE = tuple(name for name in Config.names() if name.endswith(_SUFFIXES) or name.startswith("max_"))
 
 _installed = Config()

@@ -135,7 +135,7 @@ class SocketIOServer(pywsgi.WSGIServer):  # type: ignore[misc]  # its base is An
             self._hub.stop(self.socketio_config.stop_timeout if timeout is None else timeout)
         self._hub = None
         for handler in list(self._handlers):
-            handler.finish()
+            handler.end_if_idle()
         super().stop(timeout)
 
     def abandon(self) -> None:
@@ -172,12 +172,14 @@ os.register_at_fork(after_in_child=_abandon_servers)
 
 def _with_context(options: dict[str, Any]) -> dict[str, Any]:
     """Make one TLS context of ``certfile``, ``keyfile`` and what else pywsgi takes for TLS."""
-    files = {name: options.pop(name) for name in ("certfile", "keyfile") if options.get(name) is not None}
+    certificate, key = options.pop("certfile", None), options.pop("keyfile", None)
+    if certificate is None and key is not None:
+        raise UsageError("keyfile needs the certificate that belongs to it, in certfile.")
     options.pop("do_handshake_on_connect", None)
-    if not files or "ssl_context" in options:
+    if certificate is None or "ssl_context" in options:
         return options
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=options.pop("ca_certs", None))
-    context.load_cert_chain(files["certfile"], files.get("keyfile"))
+    context.load_cert_chain(certificate, key)
     context.verify_mode = options.pop("cert_reqs", ssl.CERT_NONE)
     if options.get("ciphers") is not None:
         context.set_ciphers(options.pop("ciphers"))

@@ -31,7 +31,8 @@ def page(name: str, **values: Any) -> str:
 def problem(status: str, headline: str, explanation: str, **headers: str) -> Exception:
     """Return what to raise to answer with `status` and a page that explains it."""
     html = str(render.error(settings=settings, headline=headline, explanation=explanation))
-    return web.HTTPError(status, {"Content-Type": HTML, **headers}, html)  # type: ignore[no-any-return]
+    answer: Exception = web.HTTPError(status, {"Content-Type": HTML, **headers}, html)
+    return answer
 
 
 def not_found() -> Exception:

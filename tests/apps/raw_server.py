@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ import gevent
 
 from tests.support.ports import free_port
 from tests.support.processes import Program, python_command
-from tests.support.raw import PollingSession, Session, WebSocketSession, ask
+from tests.support.raw import Connection, PollingSession, Session, WebSocketSession
 from tests.support.waiting import wait_until
 
 APP = Path(__file__).parent / "raw_app.py"
@@ -27,10 +28,13 @@ Record = tuple[str, str, str, str | None]
 
 
 class RawServer:
-    """The application in a process of its own. ``settings`` are those of `SocketIOServer`."""
+    """The application in a process of its own. ``settings`` are those of `SocketIOServer`; with a ``context``, TLS is
+    spoken.
+    """
 
-    def __init__(self, directory: Path, **settings: Any) -> None:
+    def __init__(self, directory: Path, context: ssl.SSLContext | None = None, **settings: Any) -> None:
         self.port = free_port()
+        self.context = context
         self._start = 0
         self.program = Program(python_command(APP, self.port, json.dumps(settings)), directory / f"raw-{self.port}.log")
         try:
@@ -48,7 +52,8 @@ class RawServer:
         self.program.stop()
 
     def fetch(self, path: str, **query: object) -> Any:
-        response = ask(self.port, "GET", f"{path}?{urlencode(query)}" if query else path)
+        with Connection(self.port, context=self.context) as connection:
+            response = connection.request("GET", f"{path}?{urlencode(query)}" if query else path)
         assert response.status == 200, response
         return json.loads(response.text)
 
@@ -124,7 +129,11 @@ def bystanders(server: RawServer) -> Iterator[None]:
     The log's mark is set when they are there, so that only what happens in the block is counted.
     """
     printed = server.program.output()
-    with WebSocketSession(server.port) as websocket, PollingSession(server.port) as polling:
+    context = server.context
+    with (
+        WebSocketSession(server.port, context=context) as websocket,
+        PollingSession(server.port, context=context) as polling,
+    ):
         watching = [Bystander(websocket), Bystander(polling)]
         try:
             server.mark()

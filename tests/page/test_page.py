@@ -268,6 +268,7 @@ def test_every_socket_is_an_io_socket(server: Server, open_page: OpenPage) -> No
         "new io.Socket(manager, '/b').nsp === '/b'",
         "new (class Mine extends io.Socket { twice() { return 2; } })(manager, '/c').twice() === 2",
         "io.io === io && io.connect === io",
+        "new io.Socket().io !== io('/other', {autoConnect: false}).io",
     ):
         assert page.value(expression) is True, expression
     with pytest.raises(AssertionError, match="reserved"):
@@ -368,17 +369,18 @@ def test_an_old_page_hears_of_failures_and_reconnects(server: Server, open_page:
     page.wait_for("calls[calls.length - 1][0] === 'reconnect_failed'")
 
 
-def test_two_old_sockets_of_one_page_both_live_on(server: Server, open_page: OpenPage) -> None:
+def test_the_old_sockets_of_one_page_live_on_side_by_side(server: Server, open_page: OpenPage) -> None:
     page = open_page(server.url + "/page/empty")
-    page.run("var make = () => new io.Socket(null, {transports: ['websocket']}).connect()")
-    page.run("var [a, b] = [0, 1].map(() => make().on('disconnect', () => null))")
+    page.run("var make = () => new io.Socket(null, {transports: ['websocket']}).connect(); var a = make(), b = make()")
     page.wait_for("a.connected && b.connected")
-    assert server.clients() == 2
     server.stop()
     page.wait_for("!a.connected && !b.connected")
     server.start()
     page.wait_for("a.connected && b.connected")
-    assert server.clients() == 2
+    page.run("var c = make()")
+    page.wait_for("c.connected")
+    assert page.value("a.connected && b.connected") is True
+    assert server.clients() == 3
 
 
 # ---------------------------------------------------------------- starting again

@@ -13,6 +13,9 @@ from tests.support.node import MissingPrograms
 from tests.support.ports import HOST, free_port
 from tests.support.processes import ROOT, Program, running
 
+SYSTEM_PROGRAMS = "/usr/sbin"
+"""Where Debian installs nginx; on the path of root only."""
+
 SITE = ROOT / "deploy" / "nginx" / "webpy_socketio.conf"
 
 # What Debian's nginx.conf has, with more of gzip than that, so that a site which leaves it on is found out; and all
@@ -59,12 +62,12 @@ class Nginx:
 
 
 def find_nginx() -> str:
-    """Return the path of nginx, which Debian installs where only root looks.
+    """Return the path of nginx.
 
     Raises:
         MissingPrograms: it is not there; the text names the Debian package.
     """
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), SYSTEM_PROGRAMS])
     found = shutil.which("nginx", path=path)
     if found is None:
         raise MissingPrograms("no nginx found: install the Debian package nginx")

@@ -202,8 +202,9 @@ class Connection:
         headers: dict[str, str] = {}
         for line in filter(None, lines[1:]):
             name, value = line.split(":", 1)
-            assert name.lower() not in headers or name.lower() == "set-cookie", f"{name} twice"
-            headers[name.lower()] = value.strip()
+            key = name.lower()
+            assert key not in headers or key in ("set-cookie", "vary"), f"{name} twice"
+            headers[key] = f"{headers[key]}, {value.strip()}" if key == "vary" and key in headers else value.strip()
         return Response(int(status), headers, self._read_body(method, int(status), headers))
 
     def _read_body(self, method: str, status: int, headers: dict[str, str]) -> bytes:
@@ -439,7 +440,7 @@ class PollingSession(Session):
     def is_held(self, poll: Connection) -> bool:
         """Tell whether the server holds a GET that was begun: it has no answer after another request's round trip."""
         with Connection(self.port, context=self._context) as other:
-            assert other.request("GET", "/clients").status == 200
+            assert other.request("GET", "/nothing-is-here").status == 404
         return not poll.has_data()
 
     def begin_upgrade(self, **options: Any) -> WebSocket:

@@ -14,13 +14,13 @@ import orjson
 import web
 from gevent import Timeout, sleep
 
-from ..errors import HandshakeRefused, ProtocolError
+from ..errors import HandshakeRefused
 from ..hub.engine_client import EngineClient
 from ..hub.hub import Hub, default_hub
 from ..hub.request import Request
 from ..transport.polling import PollingCarrier
 from ..types import Environ
-from ..wire.engine_packets import CLOSE, decode_payload
+from ..wire.engine_packets import CLOSE, BadPayload, decode_payload
 from ..wire.handshake import is_upgrade
 from . import static
 from .admission import Admission, admit, check_origin, refusal
@@ -112,10 +112,11 @@ def _preflight(environ: Environ, origin_may: bool) -> bytes:
 
 
 def _serve(hub: Hub, environ: Environ, origin_may: bool) -> Iterator[bytes]:
-    if hub.is_stopping:
-        raise HandshakeRefused("503 Service Unavailable", 3, "The server is stopping")
-    hub.open()
+    if not hub.is_stopping:
+        hub.open()
     admission = admit(environ, hub, origin_may)
+    if hub.is_stopping and admission.farewell is None:
+        raise HandshakeRefused("503 Service Unavailable", 3, "The server is stopping")
     method = environ["REQUEST_METHOD"]
     if admission.websocket_key is not None:
         yield upgrade(hub, environ, admission)
@@ -168,13 +169,15 @@ def _receive(hub: Hub, environ: Environ, client: EngineClient) -> Iterator[bytes
     carrier.post_is_open = True
     try:
         client.wait_until_resumed(hub.config.body_timeout)
-        packets = _decode(hub, client, _read_body(environ, hub))
+        packets, fault = _decode(_read_body(environ, hub))
         for number, packet in enumerate(packets):
             if number % BATCH == BATCH - 1:
                 hub.workers.request()
                 sleep(0)
             client.receive_message(carrier, packet)
         hub.workers.request()
+        if fault is not None and not client.is_closed:
+            hub.close(client, "parse error", fault.reason)
     finally:
         carrier.post_is_open = False
     if client.is_closed and CLOSE not in packets:
@@ -182,13 +185,12 @@ def _receive(hub: Hub, environ: Environ, client: EngineClient) -> Iterator[bytes
     yield _body(b"ok", "text/html")
 
 
-def _decode(hub: Hub, client: EngineClient, body: bytes) -> list[str | bytes]:
+def _decode(body: bytes) -> tuple[list[str | bytes], BadPayload | None]:
+    """Decode a payload; of a bad one, what came before the fault, and the fault."""
     try:
-        return decode_payload(body)
-    except ProtocolError as error:
-        if not client.is_closed:
-            hub.close(client, "parse error", error.reason)
-        raise _session_ended() from error
+        return decode_payload(body), None
+    except BadPayload as error:
+        return error.packets, error
 
 
 def _read_body(environ: Environ, hub: Hub) -> bytes:

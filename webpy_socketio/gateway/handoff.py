@@ -47,9 +47,13 @@ class PywsgiConnection:
         self.is_taken = False
 
     def is_gone(self) -> bool:
-        """Tell whether the peer has closed."""
-        sock = self._handler.socket
+        """Tell whether the peer has closed, or the request was answered."""
+        sock = self._handler.socket if self._handler is not None else None
         return sock is None or peer_is_gone(sock)
+
+    def release(self) -> None:
+        """Forget the handler, whose environ holds this object: the request was answered."""
+        self._handler = None
 
     def take(self) -> tuple[Any, bytes]:
         """Take the raw socket. Plain sockets leave gevent's wrapper; a TLS socket is taken as it is."""
@@ -61,6 +65,8 @@ class PywsgiConnection:
         except OSError:
             early_data = b""  # TLS has nothing yet, or the client is gone, which the new owner will notice
         self.is_taken = True
+        # While a buffered reader exists, the socket cannot really be closed.
+        self._handler.rfile.close()
         self._handler.release()
         if not isinstance(sock, ssl.SSLSocket):
             family = sock.family

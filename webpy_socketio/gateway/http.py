@@ -40,7 +40,6 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
     _held: bytearray | None = None
     _is_first = True
     _is_idle = False
-    _is_last = False
 
     @property
     def _config(self) -> Config:
@@ -62,9 +61,13 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
         self.socket = None
         self.close_connection = True
 
-    def finish(self) -> None:
-        """End the connection, after the answer that is being made, if there is one."""
-        self._is_last = True
+    @property
+    def _is_last(self) -> bool:
+        """Tell whether the server stops: a request that is being served, or has begun to come, is the last one."""
+        return not self.server.started
+
+    def end_if_idle(self) -> None:
+        """Close the connection unless a request is being served."""
         if self._is_idle:
             self._shut(socket_module.SHUT_RDWR)
 
@@ -187,7 +190,12 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
     def handle_one_response(self) -> None:
         """Have the application answer; where we close, the client is given the time to read the answer."""
         is_wanted = self.close_connection
-        super().handle_one_response()
+        try:
+            super().handle_one_response()
+        finally:
+            # They hold each other, and the socket: only the garbage collector would find them.
+            self._connection.release()
+            self.environ = None
         if self._connection.is_taken:
             return
         is_over = self.wsgi_input.is_over

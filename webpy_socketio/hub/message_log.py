@@ -41,6 +41,6 @@ class MessageLog:
         fields.update(TIME=time.strftime("%d/%b/%Y:%H:%M:%S %z"), TYPE=kind, MESSAGE=shown)
         try:
             line = str(self._format) % fields
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             line = f"message_log_format {self._format!r} does not fit: {error}"
         logger.info("%s", line.translate(_ESCAPES))
