@@ -9,6 +9,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PORT ?= 8000
 PYTEST_ARGS ?=
+ROWS ?=
+SUITES ?=
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -20,7 +22,7 @@ SYSTEM := PYTHON=$(PYTHON) .ci/system-packages
 # Two of the set-up steps at once would wait for the same lock of apt or write the same stamp.
 .NOTPARALLEL:
 
-.PHONY: help venv client npm demo test lint format unit matrix wheel protocol-suites clean system
+.PHONY: help venv client npm demo test lint format unit matrix wheel protocol-suites compliance clean system
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 25
@@ -56,7 +58,7 @@ tests/js/node_modules/.made: tests/js/package.json tests/js/package-lock.json
 npm: tests/js/node_modules/.made ## the npm packages of the tests
 
 system: ## the Debian packages of the tests (as root they are installed, otherwise named)
-	@$(SYSTEM) venv node npm chromium nginx
+	@$(SYSTEM) venv node npm chromium nginx openssl
 
 # --- running ------------------------------------------------------------------------------------------------------
 
@@ -90,7 +92,7 @@ unit: venv ## the tests without a browser, Node, real clients and the example: a
 	$(PY) -m pytest -m 'not browser and not npm' --ignore=tests/integration --ignore=tests/example $(PYTEST_ARGS)
 
 matrix: client npm ## the tests without a browser on every Python found, and with the oldest dependencies
-	$(PYTHON) -m tests.support.matrix $(PYTEST_ARGS)
+	ROWS="$(ROWS)" $(PYTHON) -m tests.support.matrix $(PYTEST_ARGS)
 
 wheel: venv client ## build sdist and wheel into dist/ and check what is inside
 	rm -rf build dist
@@ -100,6 +102,9 @@ wheel: venv client ## build sdist and wheel into dist/ and check what is inside
 protocol-suites: venv ## the official protocol suites against our apps; SUITES= names a directory with copies of them
 	@[ -n "$(SUITES)" ] || { echo "make protocol-suites SUITES=<directory of the suites' repositories>" >&2; exit 2; }
 	$(PY) -m tests.compliance.run_protocol_suites "$(SUITES)"
+
+compliance: venv ## the Autobahn|Testsuite against our WebSockets, about ten minutes; needs a CPython 2.7 for the suite
+	$(PY) -m tests.compliance.run_autobahn
 
 clean: ## remove all that the other commands made
 	rm -rf $(VENV) .venvs build dist *.egg-info node_modules tests/js/node_modules webpy_socketio/static/vendor

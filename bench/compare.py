@@ -22,6 +22,11 @@ from pathlib import Path
 BENCH = Path(__file__).resolve().parent
 GENERATOR = BENCH / "sioload"
 OURS = "webpy_socketio"
+UVICORN_OPTIONS = (
+    "python_socketio_asgi:app",
+    *("--app-dir", str(BENCH / "peers")),
+    *("--log-level", "warning", "--loop", "uvloop"),
+)
 
 
 @dataclass(frozen=True)
@@ -38,11 +43,7 @@ def peers(python: str) -> list[Peer]:
         Peer(OURS, (sys.executable, str(BENCH / "peers/ours.py"), "{port}")),
         Peer("socket.io on Node", ("node", str(BENCH / "peers/node.js"), "{port}")),
         Peer("python-socketio gevent", (python, str(BENCH / "peers/python_socketio_gevent.py"), "{port}")),
-        Peer(
-            "python-socketio uvicorn",
-            (python, *"-m uvicorn python_socketio_asgi:app --log-level warning --loop uvloop --app-dir".split())
-            + (str(BENCH / "peers"), "--port", "{port}"),
-        ),
+        Peer("python-socketio uvicorn", (python, "-m", "uvicorn", *UVICORN_OPTIONS, "--port", "{port}")),
     ]
 
 
@@ -97,7 +98,7 @@ def generate(server: Server, load: str, seconds: float) -> float:
     """Run one load against a server; give its figure per second."""
     mode, connections, window, factor, size, field = LOADS[load]
     command = [GENERATOR, mode, "127.0.0.1", server.port, connections, window, seconds * factor, size]
-    result = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=120)
+    result = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=120, check=False)
     found = re.search(rf"{field}=(\d+)", result.stdout)
     if result.returncode or not found:
         raise SystemExit(f"{server.peer.name}, {load}: {result.stdout}{result.stderr}")
@@ -126,8 +127,9 @@ def measure_memory(peer: Peer) -> float:
 def run(chosen: list[Peer], loads: list[str], rounds: int, seconds: float) -> dict[str, dict[str, list[float]]]:
     """Measure everything: ``{load: {peer: [figure of each round]}}``."""
     figures: dict[str, dict[str, list[float]]] = {load: {peer.name: [] for peer in chosen} for load in loads}
-    servers = [Server(peer) for peer in chosen]
+    servers: list[Server] = []
     try:
+        servers += map(Server, chosen)
         for _ in range(rounds):
             for load in loads:
                 for server in servers:
@@ -163,7 +165,7 @@ def main() -> None:
     if not GENERATOR.exists():
         subprocess.run(["gcc", "-O2", "-o", str(GENERATOR), str(BENCH / "sioload.c")], check=True)
     names = [name.strip() for name in arguments.only.split(",") if name.strip()]
-    chosen = [p for p in peers(arguments.python) if not names or p.name == OURS or p.name in names]
+    chosen = [p for p in peers(os.path.abspath(arguments.python)) if not names or p.name == OURS or p.name in names]
     loads = [name.strip() for name in arguments.loads.split(",") if name.strip()] or list(LOADS)
     show(run(chosen, loads, arguments.rounds, arguments.seconds), chosen)
 

@@ -95,6 +95,18 @@ def test_one_transport_as_a_string_is_an_error_that_shows_it_whole() -> None:
         Config(transports="websocket")  # type: ignore[arg-type]  # that is the point
 
 
+@pytest.mark.parametrize(("given", "threshold"), [(True, 1_024), (1, 1), (5_000, 5_000)])
+def test_compression_is_on_or_a_number_of_bytes(given: Any, threshold: int) -> None:
+    assert DEFAULTS.compression is False
+    assert Config(compression=given).compression_threshold == threshold
+
+
+@pytest.mark.parametrize("given", [0, -1, None, "on", 10.5])
+def test_other_values_of_compression_are_an_error(given: Any) -> None:
+    with pytest.raises(UsageError, match="compression must be True, False or a number of bytes above 0, not "):
+        Config(compression=given)
+
+
 @pytest.mark.parametrize("marks", [(64, 64, 100), (64, 63, 100), (1, 2, 2), (5, 4, 3)])
 def test_the_marks_of_mailboxes_must_rise(marks: tuple[int, int, int]) -> None:
     low, high, hard = marks
@@ -124,3 +136,16 @@ def test_what_was_installed_last_is_in_force() -> None:
     mine = Config(resource="mine")
     config.install(mine)
     assert config.current() is mine
+
+
+@pytest.mark.parametrize("given", ["false", 0, 1, None])
+def test_allow_eio3_is_true_or_false(given: Any) -> None:
+    with pytest.raises(UsageError, match="allow_eio3 must be True or False"):
+        Config(allow_eio3=given)
+
+
+@pytest.mark.parametrize("given", ["", "4", 3, None])
+def test_missing_eio_has_two_values(given: Any) -> None:
+    assert (DEFAULTS.missing_eio, Config(missing_eio="3").missing_eio) == ("refuse", "3")
+    with pytest.raises(UsageError, match='missing_eio must be "refuse" or "3"'):
+        Config(missing_eio=given)

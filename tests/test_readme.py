@@ -352,6 +352,9 @@ def test_the_table_of_settings_is_right() -> None:
     defaults = {
         '"socket.io"': "socket.io",
         "both": ("polling", "websocket"),
+        "True": True,
+        "False": False,
+        '"refuse"': "refuse",
         "same origin": None,
         "25 s": 25,
         "20 s": 20,

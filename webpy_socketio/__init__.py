@@ -11,6 +11,7 @@ from .config import Config as Config
 from .errors import EventError, NoSocket, Refused
 from .errors import SocketClosed as SocketClosed
 from .errors import UsageError as UsageError
+from .events import add_processor as add_processor
 from .events import (
     on_connect,
     on_disconnect,
@@ -22,7 +23,9 @@ from .events import (
     on_unsubscribe,
 )
 from .gateway.endpoint import socketio, socketio_urls
+from .gateway.webpy_databases import close_databases as _close_databases
 from .gateway.webpy_locals import repair_web_locals as _repair_web_locals
+from .hub.mailbox import cleanups as _cleanups
 from .hub.out_of_band import broadcast, broadcast_channel, emit, send
 from .hub.out_of_band import channel_members as channel_members
 from .hub.out_of_band import channels as channels
@@ -32,6 +35,7 @@ from .scripts import add_templates as add_templates
 from .scripts import socketio_scripts as socketio_scripts
 from .scripts import template_dir as template_dir
 from .server import SocketIOServer
+from .types import NO_ACK as NO_ACK
 
 __version__ = "1.0.0.dev0"
 
@@ -59,3 +63,4 @@ __all__ = [
 _logging.getLogger("webpy_socketio").addHandler(_logging.NullHandler())
 # The order of the old README, `import web` before gevent's patches, left web.py's state shared by all requests.
 _repair_web_locals()
+_cleanups.append(_close_databases)

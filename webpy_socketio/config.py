@@ -20,6 +20,8 @@ OriginRule = None | str | Iterable[str] | Callable[[str, dict[str, object]], boo
 OutboxPolicy = Literal["disconnect", "drop_oldest", "drop_newest"]
 
 DEFAULT_MESSAGE_LOG_FORMAT = '%(REMOTE_ADDR)s - - [%(TIME)s] "Socket.IO %(TYPE)s: %(MESSAGE)s"'
+#: Bytes. Below that, what is saved is not worth the time (Node's `ws` has the same).
+DEFAULT_COMPRESSION_THRESHOLD = 1_024
 TRANSPORTS = ("polling", "websocket")
 
 
@@ -36,6 +38,15 @@ class Config:
     transports: tuple[str, ...] = TRANSPORTS
     #: Another file for the official client's bundle than the packaged one.
     client_file: str | None = None
+    #: Whether clients of the first two generations may connect (``EIO=3``: socket.io-client 1.x and 2.x, and the
+    #: libraries for small machines and phones that speak like them).
+    allow_eio3: bool = True
+    #: What a handshake without ``EIO=`` means: "refuse" answers 400, as the protocol's own test suite wants; "3" takes
+    #: it for Engine.IO 3, as Node's server does (some Swift and JavaScript clients of old send none).
+    missing_eio: Literal["refuse", "3"] = "refuse"
+    #: Whether messages on WebSockets may be compressed (permessage-deflate): True from 1,024 bytes on, a number from so
+    #: many bytes on, False not at all. It costs time in the loop: about 6 ms for a megabyte.
+    compression: bool | int = False
     #: Who may connect from a browser.
     cors_allowed_origins: OriginRule = None
 
@@ -99,6 +110,12 @@ class Config:
             )
 
     def _check_choices(self) -> None:
+        if not isinstance(self.compression, int) or (not isinstance(self.compression, bool) and self.compression < 1):
+            raise UsageError(f"compression must be True, False or a number of bytes above 0, not {self.compression!r}.")
+        if not isinstance(self.allow_eio3, bool):
+            raise UsageError(f"allow_eio3 must be True or False, not {self.allow_eio3!r}.")
+        if self.missing_eio not in ("refuse", "3"):
+            raise UsageError(f'missing_eio must be "refuse" or "3", not {self.missing_eio!r}.')
         if not isinstance(self.resource, str) or not self.resource.strip("/"):
             raise UsageError(f'resource must be the first part of a path, such as "socket.io", not {self.resource!r}.')
         names = self.transports
@@ -106,6 +123,11 @@ class Config:
             raise UsageError(f"transports must be some of {TRANSPORTS}, not {self.transports!r}.")
         if self.outbox_policy not in get_args(OutboxPolicy):
             raise UsageError(f"outbox_policy must be one of {get_args(OutboxPolicy)}, not {self.outbox_policy!r}.")
+
+    @property
+    def compression_threshold(self) -> int:
+        """Give the bytes from which on a message is compressed, where that was negotiated."""
+        return DEFAULT_COMPRESSION_THRESHOLD if self.compression is True else self.compression
 
     @classmethod
     def names(cls) -> frozenset[str]:

@@ -22,6 +22,7 @@ __all__ = [
     "Event",
     "Handler",
     "Registry",
+    "add_processor",
     "on_connect",
     "on_disconnect",
     "on_error",
@@ -32,6 +33,9 @@ __all__ = [
     "on_unsubscribe",
     "registry",
 ]
+
+#: `on_event` of this name handles what nothing else handles.
+ANY = "*"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -113,9 +117,12 @@ def describe(function: Callable[..., Any]) -> str:
 
 def _compile(channel: object) -> re.Pattern[str]:
     try:
-        return re.compile(channel)  # type: ignore[call-overload,no-any-return]  # checked by the except below
-    except (TypeError, re.error) as error:
-        raise EventError(f"channel must be a regular expression as a string, not {channel!r}: {error}") from error
+        if isinstance(channel, str):
+            return re.compile(channel)
+        problem = "it is no string"
+    except re.error as error:
+        problem = str(error)
+    raise EventError(f"channel must be a regular expression as a string, not {channel!r}: {problem}")
 
 
 def _bounds(function: Callable[..., Any]) -> tuple[int, float]:
@@ -139,12 +146,24 @@ def _module_of(handler: Handler) -> str:
     return str(getattr(inspect.unwrap(handler.function), "__module__", None))
 
 
+def _origin(function: Callable[..., Any]) -> tuple[object, ...]:
+    """Give file and name of a function, by which its newer self is recognised."""
+    function = inspect.unwrap(function)
+    code = getattr(function, "__code__", None)
+    # The main module and its second import may name their file differently, as after ``python ./app.py``.
+    file = os.path.abspath(code.co_filename) if code is not None else getattr(function, "__module__", None)
+    return file, getattr(function, "__qualname__", None) or id(function)
+
+
 class Registry:
     """The handlers of a process, in order of registration."""
 
     def __init__(self) -> None:
         self._handlers: dict[tuple[object, ...], Handler] = {}
         self._found: dict[tuple[str, object], tuple[Handler, ...]] = {}
+        self._processors: dict[tuple[object, ...], Callable[..., Any]] = {}
+        #: The functions around every event, the outermost first.
+        self.processors: tuple[Callable[..., Any], ...] = ()
         self._runs: dict[str, object] = {}  # module -> its spec, which every reload makes anew
 
     def add(self, handler: Handler) -> None:
@@ -163,20 +182,23 @@ class Registry:
         self._found = {}
 
     def _forget_older_run(self, module: str, handler: Handler) -> None:
-        run = getattr(inspect.unwrap(handler.function), "__globals__", {}).get("__spec__")
+        where = getattr(inspect.unwrap(handler.function), "__globals__", None)
+        if where is None:
+            return  # an object that can be called does not tell which run of its module made it
+        run = where.get("__spec__")
         if self._runs.setdefault(module, run) is not run:
             self._runs[module] = run
             self._handlers = {key: other for key, other in self._handlers.items() if _module_of(other) != module}
 
     @staticmethod
     def _key(handler: Handler) -> tuple[object, ...]:
-        function = inspect.unwrap(handler.function)
-        code = getattr(function, "__code__", None)
-        # The main module and its second import may name their file differently, as after ``python ./app.py``.
-        file = os.path.abspath(code.co_filename) if code is not None else getattr(function, "__module__", None)
-        name = getattr(function, "__qualname__", None) or id(function)
         pattern = handler.pattern.pattern if handler.pattern else None
-        return file, name, handler.event, handler.name, pattern, handler.namespace
+        return *_origin(handler.function), handler.event, handler.name, pattern, handler.namespace
+
+    def add_processor(self, function: Callable[..., Any]) -> None:
+        """Add a function around every event; the newest of a name in a file wins."""
+        self._processors[_origin(function)] = function
+        self.processors = tuple(self._processors.values())
 
     def of(self, namespace: str, event: Event) -> tuple[Handler, ...]:
         """Give the handlers of a stage in a namespace."""
@@ -189,11 +211,15 @@ class Registry:
         return found
 
     def named(self, namespace: str, name: str) -> tuple[Handler, ...]:
-        """Give the handlers of an event by its name; ``message`` has those of both `on_message` and `on_event`."""
+        """Give the handlers of an event by its name; ``message`` has those of both `on_message` and `on_event`.
+
+        Where there are none, those of `on_event("*")`.
+        """
         found = self._found.get((namespace, name))
         if found is None:
-            found = tuple(h for h in self._handlers.values() if h.namespace == namespace and self._is_for(h, name))
-            if found:  # names come from clients: what nobody handles is not remembered
+            here = [h for h in self._handlers.values() if h.namespace == namespace]
+            found = tuple(h for h in here if self._is_for(h, name)) or tuple(h for h in here if h.name == ANY)
+            if found and found[0].name != ANY:  # names come from clients: what nobody handles is not remembered
                 self._found[(namespace, name)] = found
         return found
 
@@ -208,6 +234,8 @@ class Registry:
     def clear(self) -> None:
         """Forget all handlers."""
         self._handlers.clear()
+        self._processors.clear()
+        self.processors = ()
         self._found = {}
 
 
@@ -260,6 +288,8 @@ on_finish = _Decorator(Event.FINISH)
 def on_event(name: str, *, channel: str | None = None, namespace: str = "/") -> Callable[[F], F]:
     """Register a function for the event ``name``, called as ``(request, socket, context, *args)``.
 
+    The name ``"*"`` stands for all events that nothing else handles; their name comes before ``args``.
+
     Raises ``EventError`` for a name that Socket.IO or this package uses itself.
     """
     check_event_name(name)
@@ -269,6 +299,20 @@ def on_event(name: str, *, channel: str | None = None, namespace: str = "/") -> 
         return function
 
     return register
+
+
+def add_processor(function: F) -> F:
+    """Have ``function(handler)`` run around every event, as web.py's processors run around requests.
+
+    It calls ``handler()`` to go on and gives what that gave, or something else: the event's value, and so its ack.
+    ``handler`` has ``request socket context event arguments``. The first one that was added is the outermost. May be
+    used as a decorator. Raises ``EventError`` for what cannot be called with one argument.
+    """
+    least, most = _bounds(function)
+    if not least <= 1 <= most:
+        raise EventError(f"A processor takes (handler); {describe(function)} does not.")
+    registry.add_processor(function)
+    return function
 
 
 def check_event_name(name: object) -> None:

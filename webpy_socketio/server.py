@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket as socket_module
 import ssl
 import weakref
 from typing import Any
@@ -156,7 +157,7 @@ def _silence(sock: Any) -> None:
     # gevent's own detach() and close() would raise in the greenlets that wait, and let them clean up after themselves.
     descriptor = sock._sock.detach()
     if descriptor >= 0:
-        os.close(descriptor)
+        socket_module.close(descriptor)  # os.close() may be gevent's, which can wait for the loop's next turn
 
 
 def _abandon_servers() -> None:
@@ -181,8 +182,9 @@ def _with_context(options: dict[str, Any]) -> dict[str, Any]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=options.pop("ca_certs", None))
     context.load_cert_chain(certificate, key)
     context.verify_mode = options.pop("cert_reqs", ssl.CERT_NONE)
-    if options.get("ciphers") is not None:
-        context.set_ciphers(options.pop("ciphers"))
+    ciphers = options.pop("ciphers", None)
+    if ciphers is not None:
+        context.set_ciphers(ciphers)
     return {**options, "ssl_context": context}
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["RESERVED_EVENTS", "Environ"]
+from enum import Enum
+
+__all__ = ["NO_ACK", "RESERVED_EVENTS", "Environ", "NoAck"]
 
 #: A WSGI environ.
 Environ = dict[str, object]
@@ -11,3 +13,13 @@ Environ = dict[str, object]
 RESERVED_EVENTS = frozenset(
     ("connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener")
 )
+
+
+class NoAck(Enum):
+    """The type of `NO_ACK`."""
+
+    NO_ACK = "no ack"
+
+
+#: What a handler returns to leave a client's question unanswered.
+NO_ACK = NoAck.NO_ACK

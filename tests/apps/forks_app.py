@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 
+import gevent
 import web
 
 import webpy_socketio
@@ -91,6 +92,9 @@ def fork(request, socket, context, how, path, seconds):
         return True
     if how == "thread":
         threading.Thread(target=fork_by_hand, args=(os.fork, path, seconds, socket)).start()
+        return True
+    if how == "os thread":
+        gevent.get_hub().threadpool.apply(fork_by_hand, (raw_fork, path, seconds, socket))
         return True
     fork_by_hand(os.fork if how == "os.fork" else raw_fork, path, seconds, socket)
     return True

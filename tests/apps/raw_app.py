@@ -2,7 +2,7 @@
 
 ``GET /records`` tells what was logged and ``GET /state`` what the server holds on to, so that a test can see both from
 outside. Settings of our own beside `SocketIOServer`'s: ``sleepy_log`` (seconds that each log line takes), ``sessions``
-(a directory for web.py's sessions, which every request then has).
+(a directory for web.py's sessions, which every request then has), ``most_records`` (how many log lines are kept).
 """
 
 from gevent import monkey
@@ -23,22 +23,29 @@ import web.session
 from gevent.event import Event
 
 from webpy_socketio import (
+    NoSocket,
     Refused,
     SocketIOServer,
+    broadcast,
+    broadcast_channel,
     clients,
+    emit,
     on_connect,
     on_disconnect,
     on_error,
     on_event,
     on_finish,
     on_message,
+    send,
     socketio_urls,
 )
 from webpy_socketio.hub.hub import default_hub
 
+start_thread = monkey.get_original("_thread", "start_new_thread")
 settings = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
 sleepy_log = settings.pop("sleepy_log", 0)
 sessions = settings.pop("sessions", None)
+most_records = settings.pop("most_records", 100_000)
 web.config.debug = False
 
 
@@ -57,9 +64,11 @@ class Memory(logging.Handler):
         self.records = []
 
     def emit(self, record):
-        time.sleep(sleepy_log)
+        if sleepy_log:
+            time.sleep(sleepy_log)
         error = record.exc_info[0].__name__ if record.exc_info else None
-        self.records.append([record.name, record.levelname, record.getMessage(), error])
+        if len(self.records) < most_records:
+            self.records.append([record.name, record.levelname, record.getMessage(), error])
 
 
 memory = Memory()
@@ -108,6 +117,11 @@ def echo(request, socket, context, *values):
 @on_message
 def message(request, socket, context, value):
     socket.send(value)
+
+
+@on_event("tell all")
+def tell_all(request, socket, context, value):
+    socket.send_and_broadcast(value)
 
 
 @on_event("note")
@@ -211,10 +225,12 @@ def held():
         "timed": len(hub.wheel),
         "slots": len(hub.wheel._order),
         "busy workers": len(hub.workers.workers) - len(hub.workers._idle),
+        "idle workers": len(hub.workers._idle),
         "budget": hub.budget.used,
         "descriptors": len(os.listdir("/proc/self/fd")),
         "watchers": watchers(),
-        "greenlets": sum(isinstance(item, gevent.Greenlet) and not item.dead for item in gc.get_objects()),
+        "greenlets": sum(isinstance(item, gevent.Greenlet) and not item.dead for item in gc.get_objects())
+        - len(hub.workers.workers),
         "kilobytes": resident,
         "objects": len(gc.get_objects()),
     }
@@ -274,6 +290,30 @@ class Slow:
         return "slept"
 
 
+def send_from_a_thread(name, count, socket_ids):
+    """Send out of band in all ways, without a pause, in a thread of the operating system."""
+    for number in range(count):
+        emit("tick", name, number)
+        try:
+            broadcast_channel(["channel", name, number], "threads")
+            broadcast(["all", name, number])
+            for socket_id in socket_ids:
+                send(socket_id, ["one", name, number])
+        except NoSocket:
+            seen["no socket"] += 1
+    seen["threads done"] += 1
+
+
+class Threads:
+    """Let threads of the operating system send, beside the loop, to everybody and to the sockets with these ids."""
+
+    def GET(self):
+        given = web.input(threads="4", count="100", ids="")
+        for name in range(int(given.threads)):
+            start_thread(send_from_a_thread, (name, int(given.count), given.ids.split()))
+        return "started"
+
+
 class Upload:
     def POST(self):
         return str(len(web.data()))
@@ -308,7 +348,7 @@ class Visit:
 
 urls = (
     *("/records", Records, "/state", State, "/seen", Seen, "/clients", Clients, "/kinds", Kinds, "/release", Release),
-    *("/stop", Stop, "/slow", Slow),
+    *("/threads", Threads, "/stop", Stop, "/slow", Slow),
     *("/upload", Upload, "/unread", Unread, "/download", Download, "/visit", Visit),
 )
 app = web.application(urls + socketio_urls, {}, autoreload=False)

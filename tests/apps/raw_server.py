@@ -51,11 +51,16 @@ class RawServer:
     ) -> None:
         self.program.stop()
 
-    def fetch(self, path: str, **query: object) -> Any:
+    def ask_for(self, path: str, **query: object) -> str:
+        """Return the text of a page."""
         with Connection(self.port, context=self.context) as connection:
             response = connection.request("GET", f"{path}?{urlencode(query)}" if query else path)
         assert response.status == 200, response
-        return json.loads(response.text)
+        return response.text
+
+    def fetch(self, path: str, **query: object) -> Any:
+        """Return the decoded JSON of a page."""
+        return json.loads(self.ask_for(path, **query))
 
     def state(self) -> dict[str, Any]:
         found: dict[str, Any] = self.fetch("/state")

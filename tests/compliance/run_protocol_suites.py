@@ -20,7 +20,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.compliance.servers import install, serving
+from tests.compliance.servers import PACKAGES, install, serving
 from tests.compliance.suites import Suite, find_suites, point_at, prepare
 
 HEARTBEATS = {"short": (300, 200), "long": (10_000, 10_000)}
@@ -101,7 +101,7 @@ def run_all(suites: list[Suite], heartbeats: list[str], options: argparse.Namesp
     runs = []
     for suite in suites:
         folder = scratch / f"{suite.protocol}-{suite.revision}"
-        prepare(suite, folder, plain=options.plain)
+        prepare(suite, folder, PACKAGES[options.server], plain=options.plain)
         install(options.server, folder)
         for heartbeat in heartbeats:
             for number in range(1, options.rounds + 1):

@@ -7,17 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.compliance.suites import SOCKET_IO_VERSION, Suite, run_npm
+from tests.compliance.suites import Suite
 from tests.support.ports import free_port
 from tests.support.processes import module_command, running
 
 REFERENCE = Path(__file__).parent / "reference_node.js"
 
+PACKAGES: dict[str, tuple[str, ...]] = {"ours": (), "node": ("socket.io@4.8.4",)}
+"""npm packages of the servers; Node's own socket.io is the reference that proves the harness."""
+
 
 def install(server: str, folder: Path) -> None:
-    """Put what a server needs into the temporary copy of a suite."""
+    """Put a server's script into the temporary copy of a suite, where it finds its packages."""
     if server == "node":
-        run_npm(folder, "install", "--no-save", f"socket.io@{SOCKET_IO_VERSION}")
         # The suites are ES modules ("type": "module"), so a CommonJS script needs the other suffix there.
         shutil.copy(REFERENCE, folder / "reference_node.cjs")
 

@@ -19,9 +19,6 @@ puts an event off by a turn of Node's event loop instead of a microtask: too lat
 ("ignores HTTP requests with same sid after upgrade"), which counts on ``3probe`` having passed by unheard.
 """
 
-SOCKET_IO_VERSION = "4.8.4"
-"""Node's own server, the reference that proves the harness."""
-
 ENGINE_3_SHORT_HEARTBEAT = frozenset(
     "Engine.IO protocol " + title
     for title in (
@@ -128,21 +125,24 @@ def read_commit(repository: Path) -> str:
     return asked.stdout.strip() or "unknown"
 
 
-def prepare(suite: Suite, into: Path, *, plain: bool = False) -> None:
+def prepare(suite: Suite, into: Path, packages: tuple[str, ...] = (), *, plain: bool = False) -> None:
     """Copy a suite into an empty folder, install what it needs, and take care of its two faults.
 
     Args:
         suite: the suite to copy; the copy given by the user is never touched.
         into: the folder to make.
+        packages: npm packages that the server under test needs beside it.
         plain: leave the faults in, to see what they do.
     """
     shutil.copytree(suite.folder, into, ignore=shutil.ignore_patterns("node_modules"))
     run_npm(into, "ci")
-    if plain:
-        return
-    run_npm(into, "install", "--no-save", f"ws@{WS_VERSION}")
-    defer_messages(into / "node-imports.js")
-    await_closes(into / "test-suite.js")
+    if not plain:
+        packages = (f"ws@{WS_VERSION}", *packages)
+        defer_messages(into / "node-imports.js")
+        await_closes(into / "test-suite.js")
+    if packages:
+        # All in one call: what was installed by an earlier --no-save is put back to the lock file's version.
+        run_npm(into, "install", "--no-save", *packages)
 
 
 def run_npm(folder: Path, *arguments: str) -> None:

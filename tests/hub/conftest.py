@@ -83,7 +83,7 @@ def make_hub(log: Log) -> Iterator[Callable[..., Hub]]:
 
     yield make
     for hub in made:
-        hub.stop(0.2)
+        hub.stop(0.05)
         assert not hub.workers.is_busy, "handlers still run"
         assert (hub.clients, hub.farewells, hub.budget.used) == ({}, {}, 0)
         assert all(not home.sockets and not len(home.channels) for home in hub.namespaces.values())

@@ -48,9 +48,7 @@ class TestAnException:
         assert cause.__traceback__ is not None
 
     @pytest.mark.parametrize("error", ERRORS, ids=name_of)
-    def test_it_does_not_stop_the_others_nor_end_the_connection(
-        self, hub: Hub, log: Log, error: BaseException
-    ) -> None:
+    def test_it_does_not_stop_the_others_nor_end_the_connection(self, hub: Hub, log: Log, error: BaseException) -> None:
         @on_message
         def broken(request: Any, socket: Any, context: Any, message: Any) -> None:
             raise error

@@ -177,7 +177,9 @@ class TestConnecting:
                 got.append(f"{type(error).__name__}: {error}")
 
         connected(hub)
-        assert got == ["UsageError: call() needs a connected client; in on_connect its answer could not come. Use emit()."]
+        assert got == [
+            "UsageError: call() needs a connected client; in on_connect its answer could not come. Use emit()."
+        ]
 
     def test_emit_with_a_callback_works(self, hub: Hub) -> None:
         got: list[Any] = []
@@ -188,7 +190,7 @@ class TestConnecting:
 
         client = connected(hub)
         [packet] = client.heard()
-        client.say(str(packet).replace('42', '43', 1).replace('["ask"]', '["answer"]'))
+        client.say(str(packet).replace("42", "43", 1).replace('["ask"]', '["answer"]'))
         assert got == ["answer"]
 
     def test_an_exception_does_not_refuse(self, hub: Hub, log: Log) -> None:

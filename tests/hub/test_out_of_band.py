@@ -35,6 +35,9 @@ from webpy_socketio.hub.hub import Hub
 start_thread = monkey.get_original("_thread", "start_new_thread")
 allocate_lock = monkey.get_original("_thread", "allocate_lock")
 real_ident = monkey.get_original("_thread", "get_ident")
+# gevent's own way to wait for a child now and then misses its end.
+real_fork = monkey.get_original("os", "fork")
+real_waitpid = monkey.get_original("os", "waitpid")
 real_sleep = monkey.get_original("time", "sleep")
 
 Runner = Callable[..., Any]
@@ -464,16 +467,17 @@ class TestForks:
 
         def run(function: Callable[[], str]) -> str:
             reader, writer = os.pipe()
-            pid = os.fork()
+            pid = real_fork()
             if pid == 0:
                 try:
                     os.write(writer, function().encode())
                 finally:
                     os._exit(0)
+            real_waitpid(pid, 0)
+            answer = os.read(reader, 4096).decode()
             os.close(writer)
-            os.waitpid(pid, 0)
-            with os.fdopen(reader) as stream:
-                return stream.read()
+            os.close(reader)
+            return answer
 
         yield run
 

@@ -377,12 +377,14 @@ class TestValues:
         def file(request: Any, socket: Any, context: Any, *args: Any) -> None:
             got.append(args)
 
-        placeholders = ['{"_placeholder":true,"num":%d}' % number for number in range(2)]
+        zero, one = ('{"_placeholder":true,"num":0}', '{"_placeholder":true,"num":1}')
         client = connected(hub)
-        client.say(f'452-["file",{{"a":{placeholders[1]}}},{placeholders[0]}]', b"zero", b"one")
+        client.say(f'452-["file",{{"a":{one}}},{zero}]', b"zero", b"one")
         assert got == [({"a": b"one"}, b"zero")]
 
-    @pytest.mark.parametrize("text", ["[1,2", "{", '["a"', "[]", "{}", '"x"', "[null]", '["disconnect"]', '["connect"]', ""])
+    @pytest.mark.parametrize(
+        "text", ["[1,2", "{", '["a"', "[]", "{}", '"x"', "[null]", '["disconnect"]', '["connect"]', ""]
+    )
     def test_what_is_no_event_closes_its_client_only(self, hub: Hub, log: Log, text: str) -> None:
         client, other = connected(hub), connected(hub)
         client.say(f"42{text}")

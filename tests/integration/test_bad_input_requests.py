@@ -93,14 +93,19 @@ def test_a_websocket_without_an_upgrade_header_is_code_3(server: RawServer, path
         assert session.echo("unharmed") == "unharmed"
 
 
-@pytest.mark.parametrize("version", ["", "&EIO=", "&EIO=1", "&EIO=3", "&EIO=5", "&EIO=four"])
+@pytest.mark.parametrize("version", ["&EIO=", "&EIO=1", "&EIO=2", "&EIO=5", "&EIO=04", "&EIO=four"])
 def test_an_unknown_protocol_version_is_code_5(server: RawServer, version: str) -> None:
     assert ask(server.port, "GET", f"/socket.io/?transport=polling{version}").error == UNSUPPORTED
     assert "Unsupported protocol version" in server.logged()[1]
 
 
+def test_a_missing_protocol_version_is_a_bad_request(server: RawServer) -> None:
+    # Whatever revisions are served.
+    assert ask(server.port, "GET", "/socket.io/?transport=polling").status == 400
+
+
 def test_an_unknown_protocol_version_of_a_websocket_is_code_5(server: RawServer) -> None:
-    with WebSocket(server.port, path="/socket.io/?EIO=3&transport=websocket") as websocket:
+    with WebSocket(server.port, path="/socket.io/?EIO=5&transport=websocket") as websocket:
         assert websocket.response.error == UNSUPPORTED
 
 
@@ -316,7 +321,7 @@ def test_a_body_of_exactly_the_limit_is_taken(server: RawServer) -> None:
     [
         (b"", "begins with its type"),
         (b"\x1e", "begins with its type"),
-        (b"40\x1e", "begins with its type"),
+        (b"3\x1e", "begins with its type"),
         (b"abc", "begins with its type"),
         (b"7", "begins with its type"),
         (b"bnot-base64", "base64"),
@@ -553,6 +558,14 @@ def test_asking_for_an_unknown_namespace_is_no_joining(hasty: RawServer) -> None
     with WebSocketSession(hasty.port, joined=False) as session:
         session.send_packet("40/nowhere,")
         assert session.next_packet() == '44/nowhere,{"message":"Invalid namespace"}'
+        assert session.read_close_and_end()[0] == 1000
+    assert "connect timeout" in hasty.logged()[1]
+
+
+def test_being_refused_is_no_joining(hasty: RawServer) -> None:
+    with WebSocketSession(hasty.port, joined=False) as session:
+        session.send_packet('40{"wish":"refuse"}')
+        assert session.next_packet() == '44{"message":"not you"}'
         assert session.read_close_and_end()[0] == 1000
     assert "connect timeout" in hasty.logged()[1]
 

@@ -16,8 +16,9 @@ from tests.support.processes import ROOT, Program, python_command
 from tests.support.raw import Connection, PollingSession, WebSocketSession, head
 from tests.support.waiting import wait_until
 
-WAYS = ["os.fork", "unpatched fork", "multiprocessing", "thread"]
-LIFETIME = 0.7
+WAYS = ["os.fork", "unpatched fork", "multiprocessing", "thread", "os thread"]
+CASES = [*(("plain", way) for way in WAYS), ("tls", "os.fork"), ("tls", "os thread")]
+LIFETIME = 0.5
 """Seconds that a child lives, with gevent's loop running."""
 
 
@@ -71,7 +72,7 @@ def told(path: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("how", WAYS)
+@pytest.mark.parametrize(("server", "how"), CASES, indirect=["server"])
 def test_a_child_has_no_connections_and_its_helpers_raise(server: Server, how: str) -> None:
     with server.connect() as session, server.poll() as polling, polling.begin_poll() as poll:
         assert session.echo(1) == 1
@@ -88,7 +89,7 @@ def test_a_child_has_no_connections_and_its_helpers_raise(server: Server, how: s
         assert session.echo(2) == 2
 
 
-@pytest.mark.parametrize("how", WAYS)
+@pytest.mark.parametrize(("server", "how"), CASES, indirect=["server"])
 def test_the_parents_clients_are_served_by_the_parent_alone(server: Server, how: str) -> None:
     pid = str(server.program.pid)
     with server.connect() as forking, server.connect() as websocket, server.poll() as polling, server.open() as kept:
@@ -111,7 +112,7 @@ def test_the_parents_clients_are_served_by_the_parent_alone(server: Server, how:
         assert told(path)["handled in the child"] == []
 
 
-@pytest.mark.parametrize("how", WAYS)
+@pytest.mark.parametrize(("server", "how"), CASES, indirect=["server"])
 def test_what_was_half_read_or_half_written_at_the_fork_goes_on(server: Server, how: str) -> None:
     pid = str(server.program.pid)
     with server.connect() as forking, server.open() as uploading, server.open() as beginning, server.open() as waiting:
@@ -189,5 +190,5 @@ def test_a_process_that_forks_before_it_serves_is_not_taken_for_a_child(tmp_path
         with WebSocketSession(port) as session:
             assert session.echo("from the worker") == "from the worker"
             session.emit("helpers", ack=1)
-            assert session.receive_ack(1) == [1]
             assert session.receive() == ["message", "out of band"]
+            assert session.receive_ack(1) == [1]

@@ -211,7 +211,7 @@ def test_too_large_messages_are_refused_by_the_application(nginx: Nginx) -> None
         limit = Config().max_payload
         largest = '42["echo","%s"]'
         session.send_packet(largest % ("x" * (limit + 2 - len(largest))))
-        response = ask(nginx.port, "POST", session.path, "4" * (limit + 1))
+        response = ask(nginx.port, "POST", session.path, "4" * (limit * 3 // 2))
         assert (response.status, response.body) == (413, b""), "Engine.IO's answer, not the page of nginx"
     with WebSocketSession(nginx.port) as session:
         session.send_text("4" + "x" * limit)

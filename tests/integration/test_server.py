@@ -73,6 +73,13 @@ def test_an_idle_connection_is_closed_after_a_while(hasty: RawServer) -> None:
     assert hasty.records() == []
 
 
+def test_a_client_that_ends_its_half_of_the_connection_is_answered(server: RawServer) -> None:
+    with Connection(server.port) as connection:
+        connection.send(head("GET", POLLING))
+        connection.socket.shutdown(socket.SHUT_WR)
+        assert connection.read_response().text.startswith('0{"sid":')
+
+
 def test_pipelined_requests_are_answered_in_order(server: RawServer) -> None:
     with PollingSession(server.port) as session:
         packets = [f'42["note","pipelined {number}"]' for number in range(5)]
@@ -431,6 +438,14 @@ def test_a_server_stops_and_another_starts_in_its_place(running: SocketIOServer)
         with WebSocketSession(port) as session:
             assert session.handshake["pingInterval"] == 20_000
     running.stop(1)
+
+
+def test_a_client_that_does_not_answer_our_close_frame_does_not_outlive_the_server(running: SocketIOServer) -> None:
+    with WebSocketSession(running.server_port) as session:
+        running.stop(1)
+        assert session.read_close() == (1001, "server shutting down")
+        session.socket.settimeout(3)
+        assert session.is_closed_by_server()
 
 
 def test_a_connection_that_outlives_its_server_begins_no_session(running: SocketIOServer) -> None:

@@ -13,8 +13,9 @@ import pytest
 import requests
 import socketio
 
-from tests.apps.raw_server import RawServer, bystanders
+from tests.apps.raw_server import Bystander, RawServer, bystanders
 from tests.support.certificates import client_context, make_certificate
+from tests.support.processes import ROOT, Program, python_command
 from tests.support.raw import (
     BINARY,
     POLLING,
@@ -24,6 +25,7 @@ from tests.support.raw import (
     Session,
     WebSocket,
     WebSocketSession,
+    close_frame,
     frame,
     head,
 )
@@ -32,6 +34,8 @@ from webpy_socketio import SocketIOServer, UsageError
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 MEGABYTE = 1_000_000
+FLOOD = 3.0
+"""Seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +181,25 @@ def test_a_violation_is_answered_with_its_code(server: RawServer, context: ssl.S
         assert "must be masked" in server.logged()[1]
 
 
+@pytest.mark.parametrize("over", ["tls", "tcp"])
+def test_a_client_that_never_pauses_holds_nobody_up(tmp_path: Path, files: tuple[str, str], over: str) -> None:
+    certificate, key = files
+    context = client_context(certificate) if over == "tls" else None
+    settings = {"certfile": certificate, "keyfile": key} if over == "tls" else {}
+    with (
+        RawServer(tmp_path, context, **settings) as server,
+        WebSocketSession(server.port, context=context) as session,
+    ):
+        arguments = [certificate] if over == "tls" else []
+        flooder = python_command(ROOT / "tests" / "apps" / "flooder.py", server.port, FLOOD, *arguments)
+        with Program(flooder, tmp_path / "flooder.log") as flooding:
+            bystander = Bystander(session)
+            sent = int(flooding.wait_for_line(r"^\d+$")[0])
+            bystander.stop()
+        assert sent > 1_000_000
+        assert bystander.slowest < FLOOD / 2
+
+
 def test_closed_connections_leave_nothing(server: RawServer, context: ssl.SSLContext) -> None:
     before = server.state()
     for number in range(20):
@@ -227,6 +250,15 @@ def test_the_official_python_client_connects(server: RawServer, files: tuple[str
 
 
 # What is no TLS ------------------------------------------------------------------------------------------------------
+
+
+def test_a_closing_handshake_alone_ends_the_connection(tls_server: RawServer, context: ssl.SSLContext) -> None:
+    # No bystander here: nothing else keeps the server's loop, or its garbage collector, going.
+    with WebSocketSession(tls_server.port, context=context) as session:
+        session.send(close_frame(1000))
+        assert session.read_close() == (1000, "")
+        session.socket.settimeout(3)
+        assert session.is_closed_by_server()
 
 
 def test_plain_http_on_the_secure_port_is_refused(server: RawServer) -> None:

@@ -162,6 +162,31 @@ def test_a_text_that_cannot_become_utf8_fails_before_its_end(good: bytes, bad: b
     assert feed(connection, [client_frame(CONTINUATION, bad, final=False)]) == [NOT_UTF8]
 
 
+@pytest.mark.parametrize("final", [True, False])
+@pytest.mark.parametrize("announced", [20, 200, 70_000])
+def test_a_frame_of_text_that_cannot_become_utf8_fails_before_its_end(announced: int, final: bool) -> None:
+    good = "café ".encode()
+    frame = client_frame(TEXT, (good + b"\xff").ljust(announced), final=final)
+    bad = len(frame) - announced + len(good)
+    connection = WebSocketConnection(LIMIT)
+    assert feed(connection, [client_frame(TEXT, b"before") + frame[:2], *byte_by_byte(frame[2:bad])]) == ["before"]
+    assert feed(connection, [frame[bad : bad + 1]]) == [NOT_UTF8]
+
+
+@pytest.mark.parametrize("opcode", [TEXT, BINARY])
+def test_a_frame_that_comes_little_by_little_is_received(opcode: int) -> None:
+    text = "κόσμε 😀 " * 300
+    (message,) = heard(client_frame(opcode, text.encode()), byte_by_byte)
+    assert message == (text if opcode == TEXT else text.encode())
+
+
+def test_a_long_text_is_not_looked_at_before_its_end() -> None:
+    connection = WebSocketConnection(LIMIT)
+    frame = client_frame(TEXT, b"\xff" * 20_000)
+    assert feed(connection, [frame[:5_000]]) == []
+    assert feed(connection, [frame[5_000:]]) == [NOT_UTF8]
+
+
 @pytest.mark.parametrize("cut_short", [b"\xc3", b"\xe2\x82", b"\xf0\x9f\x98"])
 @pytest.mark.parametrize("last", [True, False])
 def test_a_character_that_is_cut_short_at_the_end_of_a_text_is_a_violation(cut_short: bytes, last: bool) -> None:
@@ -191,7 +216,7 @@ def test_a_pong_that_nobody_asked_for_is_nothing(cut: Cut) -> None:
 # -- violations in a frame -------------------------------------------------------------------------------------------
 
 BROKEN = {
-    "reserved bits are set, but no extension was negotiated": client_frame(TEXT, b"x", reserved=0b100),
+    "reserved bits are set to which no extension gave a meaning": client_frame(TEXT, b"x", reserved=0b100),
     "a client's frames must be masked": client_frame(TEXT, b"x", mask=None),
     "unknown opcode 3": client_frame(3, b"x"),
     "unknown opcode 15": client_frame(0xF, b"x"),

@@ -79,10 +79,10 @@ class RecordingCarrier:
 class DummyClient:
     """One client of ``hub``: ``say`` what it sends, look at what it ``heard``."""
 
-    def __init__(self, hub: Hub, environ: Mapping[str, Any] = ENVIRON) -> None:
+    def __init__(self, hub: Hub, environ: Mapping[str, Any] = ENVIRON, *, revision: int = 4) -> None:
         self.hub = hub
         self.carrier = RecordingCarrier()
-        self.client: Any = hub.open_client(Request(environ), upgraded=True)
+        self.client: Any = hub.open_client(Request(environ), upgraded=True, revision=revision)
         self.client.start_websocket(self.carrier, b"")
         self.handshake: dict[str, Any] = json.loads(str(self.carrier.sent.pop(0))[1:])
         self._ids: dict[str, str] = {}

@@ -1,6 +1,7 @@
 """Run the tests on every Python that is found here, with the newest and with the oldest dependencies.
 
-``make matrix`` calls this with the plain ``python3`` and hands its arguments on to pytest. Each row gets a virtual
+``make matrix`` calls this with the plain ``python3`` and hands its arguments on to pytest; ``make matrix ROWS=py3.13``
+runs only the rows whose names begin with that (several are separated by blanks). Each row gets a virtual
 environment of its own under ``.venvs/``. Tests that drive a browser are left out: what a browser sees does not depend
 on the version of Python.
 """
@@ -83,10 +84,11 @@ def interpreter(version: str) -> str | None:
     return None
 
 
-def rows() -> list[Row]:
-    """Return the lines of the matrix that can be run here."""
+def rows(wanted: list[str]) -> list[Row]:
+    """Return the lines of the matrix that can be run here and whose names begin with what is wanted; [] wants all."""
     found = ((version, interpreter(version)) for version in VERSIONS)
-    return [Row(version, path, old) for version, path in found if path for old in (False, True)]
+    possible = [Row(version, path, old) for version, path in found if path for old in (False, True)]
+    return [row for row in possible if not wanted or row.name.startswith(tuple(wanted))]
 
 
 def prepare(row: Row) -> None:
@@ -122,7 +124,7 @@ def run(row: Row, arguments: list[str]) -> tuple[bool, str]:
 def main(arguments: list[str]) -> int:
     """Run all rows one after the other and print what became of each."""
     results: list[tuple[bool, str]] = []
-    for row in rows():
+    for row in rows(os.environ.get("ROWS", "").split()):
         print(f"--- {row.name}: {row.interpreter}", flush=True)
         prepare(row)
         passed, closing = run(row, arguments)

@@ -165,7 +165,17 @@ class Connection:
 
     def has_data(self, timeout: float = 0.0) -> bool:
         """Tell whether there is something to read (the end of the stream counts)."""
-        return bool(self.buffer or select.select([self.socket], [], [], timeout)[0])
+        if self.buffer or not select.select([self.socket], [], [], timeout)[0]:
+            return bool(self.buffer)
+        if not isinstance(self.socket, ssl.SSLSocket):
+            return True
+        self.socket.settimeout(0.01)  # what has come may be TLS's own business
+        try:
+            return not self._fill() or True
+        except TimeoutError:
+            return False
+        finally:
+            self.socket.settimeout(TIMEOUT)
 
     # -- HTTP ---------------------------------------------------------------------------------------------------------
 
@@ -274,6 +284,12 @@ class WebSocket(Connection):
         assert opcode == TEXT, (opcode, payload)
         return payload.decode()
 
+    def read_packet(self) -> str:
+        """Read one Engine.IO packet that is no ping; pings are answered."""
+        while (packet := self.read_text()) == "2":
+            self.send_text("3")
+        return packet
+
     def read_close(self) -> tuple[int, str]:
         """Skip messages up to the close frame; give its code and reason (1005 if it has none)."""
         while True:
@@ -362,11 +378,7 @@ class WebSocketSession(Session, WebSocket):
         self.send_text(packet)
 
     def next_packet(self) -> str:
-        while True:
-            packet = self.read_text()
-            if packet != "2":
-                return packet
-            self.send_text("3")
+        return self.read_packet()
 
 
 class PollingSession(Session):

@@ -38,6 +38,10 @@ class ScriptedSocket:
             raise step
         return step if step is not None else bytes(self._socket.recv(size))
 
+    def pending(self) -> int:
+        """Give how many bytes an SSLSocket would hold: those that are scripted."""
+        return sum(len(step) for step in self.receives if isinstance(step, bytes))
+
     def close(self) -> None:
         self.is_closed = True
         self._socket.close()

@@ -44,6 +44,16 @@ def test_this_python_is_found_by_its_version(monkeypatch: pytest.MonkeyPatch, tm
     assert matrix.interpreter("2.0") is None
 
 
+def test_rows_are_chosen_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matrix, "interpreter", lambda version: None if version == "3.12" else f"python{version}")
+    assert [row.name for row in matrix.rows(["py3.1"])] == [row.name for row in matrix.rows([])]
+    assert [row.name for row in matrix.rows(["py3.11", "py3.12", "py3.13-old"])] == [
+        "py3.11-newest",
+        "py3.11-oldest",
+        "py3.13-oldest",
+    ]
+
+
 @pytest.mark.parametrize("line", ["12 passed in 3.41s", "==== 1 failed, 2 passed, 1 error in 61.00s (0:01:01) ===="])
 def test_the_closing_line_is_recognised(line: str) -> None:
     match = matrix.CLOSING_LINE.match(line)

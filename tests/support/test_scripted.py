@@ -44,6 +44,7 @@ def test_a_receive_gives_what_the_script_says(pair: Pair) -> None:
     ours, theirs = pair
     theirs.send(b"real")
     ours.receives = [b"scripted", ConnectionResetError()]
+    assert ours.pending() == 8
     assert ours.recv(100) == b"scripted"
     with pytest.raises(ConnectionResetError):
         ours.recv(100)

@@ -36,18 +36,18 @@ def run(tmp_path: Path, *requirements: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_complete_machine_is_left_alone(tmp_path: Path, program: Callable[..., Path]) -> None:
-    for name in ("python3", "node", "npm", "chromium", "nginx"):
+    for name in ("python3", "node", "npm", "chromium", "nginx", "openssl"):
         program(name)
-    done = run(tmp_path, "venv", "node", "npm", "chromium", "nginx")
+    done = run(tmp_path, "venv", "node", "npm", "chromium", "nginx", "openssl")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_who_may_not_install_is_told_the_names_of_all_packages(tmp_path: Path, program: Callable[..., Path]) -> None:
     program("node")
     program("apt-get", "echo apt-get must not run >&2")
-    done = run(tmp_path, "venv", "node", "npm", "chromium")
+    done = run(tmp_path, "venv", "node", "npm", "chromium", "openssl")
     assert done.returncode == 1
-    assert "missing Debian packages: python3 python3-venv npm chromium" in done.stderr
+    assert "missing Debian packages: python3 python3-venv npm chromium fonts-dejavu-core openssl" in done.stderr
     assert "must not run" not in done.stderr
 
 

@@ -153,7 +153,7 @@ def test_no_bytes_raise_anything_but_bad_frame(data: bytes) -> None:
 def test_reserved_bits_are_refused(opcode: int, reserved: int) -> None:
     assert refusal(client_frame(opcode, reserved=reserved))[1:] == (
         1002,
-        "reserved bits are set, but no extension was negotiated",
+        "reserved bits are set to which no extension gave a meaning",
     )
 
 

@@ -25,8 +25,10 @@ from webpy_socketio.wire.socket_packets import (
     decode_packet,
     encode_ack,
     encode_connect,
+    encode_connect_4,
     encode_connect_error,
     encode_disconnect,
+    encode_error_4,
     encode_event,
 )
 
@@ -99,6 +101,12 @@ def test_the_packets_of_the_document_are_encoded() -> None:
     assert encode_ack("/", 15, ["bar", b"\1\2\3\4"]) == (f'61-15["bar",{HOLE}]'.encode(), [b"\1\2\3\4"])
     assert encode_disconnect("/") == b"1"
     assert encode_disconnect("/admin") == b"1/admin,"
+
+
+def test_protocol_4_has_no_session_id_in_connect_and_any_value_in_error() -> None:
+    assert (encode_connect_4("/"), encode_connect_4("/admin")) == (b"0", b"0/admin,")
+    assert encode_error_4("/", "Not authorized") == b'4"Not authorized"'
+    assert encode_error_4("/random", {"code": 7}) == b'4/random,{"code":7}'
 
 
 # -- what was captured from socket.io 4.8 and its clients ------------------------------------------------------------

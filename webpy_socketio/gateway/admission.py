@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from time import monotonic
 from urllib.parse import parse_qsl
 
+from ..config import Config
 from ..errors import HandshakeRefused, ProtocolError
 from ..hub.core import Farewell
 from ..hub.engine_client import EngineClient
@@ -30,12 +31,16 @@ _MAX_FIELDS = 100
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A request that may go on: what it wants, and of which session (neither client nor farewell: of a new one)."""
+    """A request that may go on: what it wants, and of which session (neither client nor farewell: of a new one).
+
+    ``revision`` is that of Engine.IO in which a new session speaks, 3 or 4.
+    """
 
     transport: str
     websocket_key: str | None
     client: EngineClient | None
     farewell: Farewell | None
+    revision: int = 4
 
 
 def refusal(code: int, detail: str = "") -> HandshakeRefused:
@@ -54,9 +59,11 @@ def admit(environ: Environ, hub: Hub, origin_may: bool) -> Admission:
     upgrade = transport == "websocket" and is_upgrade(environ)
     sid = query.get("sid")
     client, farewell = (None, None) if sid is None else _find(hub, sid, transport, upgrade)
+    revision = 4
     if sid is None:
-        _check_handshake(environ, query, transport, upgrade)
-    return Admission(transport, _validate_upgrade(environ) if upgrade else None, client, farewell)
+        _check_handshake(environ, transport, upgrade)
+        revision = _revision(query.get("EIO"), hub.config)
+    return Admission(transport, _validate_upgrade(environ) if upgrade else None, client, farewell, revision)
 
 
 def check_origin(environ: Environ, origin_may: bool) -> None:
@@ -98,14 +105,22 @@ def _punctual(hub: Hub, sid: str) -> EngineClient | None:
     return client
 
 
-def _check_handshake(environ: Environ, query: dict[str, str], transport: str, upgrade: bool) -> None:
+def _check_handshake(environ: Environ, transport: str, upgrade: bool) -> None:
     method = str(environ.get("REQUEST_METHOD"))
     if method != "GET":
         raise refusal(2, f"{method[:20]} without a session")
     if transport == "websocket" and not upgrade:
         raise _not_an_upgrade()
-    if query.get("EIO") != "4":
-        raise refusal(5, f"EIO={query.get('EIO', '')[:20]!r}")
+
+
+def _revision(wanted: str | None, config: Config) -> int:
+    """Give the revision of Engine.IO that a handshake asks for (``EIO=``), if it is served."""
+    if wanted is None and config.missing_eio == "3":
+        wanted = "3"
+    if wanted == "4" or (wanted == "3" and config.allow_eio3):
+        return int(wanted)
+    hint = " (allow_eio3 is off)" if wanted == "3" else " (missing_eio)" if wanted is None else ""
+    raise refusal(5, f"EIO={(wanted or '')[:20]!r}{hint}")
 
 
 def _validate_upgrade(environ: Environ) -> str:

@@ -20,7 +20,7 @@ from ..hub.hub import Hub, default_hub
 from ..hub.request import Request
 from ..transport.polling import PollingCarrier
 from ..types import Environ
-from ..wire.engine_packets import CLOSE, BadPayload, decode_payload
+from ..wire.engine_packets import CLOSE, BadPayload
 from ..wire.handshake import is_upgrade
 from . import static
 from .admission import Admission, admit, check_origin, refusal
@@ -122,7 +122,8 @@ def _serve(hub: Hub, environ: Environ, origin_may: bool) -> Iterator[bytes]:
         yield upgrade(hub, environ, admission)
     elif admission.farewell is not None and method == "GET":
         hub.wheel.cancel(admission.farewell)
-        yield _body(admission.farewell.say(), "text/plain; charset=UTF-8")
+        farewell = admission.farewell.say()
+        yield _body(farewell, admission.farewell.carrier.content_type)
     elif method == "GET":
         yield from _poll(hub, environ, admission)
     elif method == "POST":
@@ -142,7 +143,7 @@ def _poll(hub: Hub, environ: Environ, admission: Admission) -> Iterator[bytes]:
     client = admission.client
     connection = connection_of(environ)
     if client is None:
-        client = hub.open_client(Request(environ), upgraded=False)
+        client = hub.open_client(Request(environ), upgraded=False, revision=admission.revision)
         client.open(offer_upgrade=connection is not None)
     carrier = client.carrier
     assert isinstance(carrier, PollingCarrier)
@@ -152,7 +153,8 @@ def _poll(hub: Hub, environ: Environ, admission: Admission) -> Iterator[bytes]:
         raise _session_ended()
     written = False
     try:
-        yield _body(carrier.wait_payload(poll), "text/plain; charset=UTF-8")
+        payload = carrier.wait_payload(poll)
+        yield _body(payload, carrier.content_type)
         # The generator is resumed when the body has been written, and only then.
         written = True
     finally:
@@ -169,7 +171,7 @@ def _receive(hub: Hub, environ: Environ, client: EngineClient) -> Iterator[bytes
     carrier.post_is_open = True
     try:
         client.wait_until_resumed(hub.config.body_timeout)
-        packets, fault = _decode(_read_body(environ, hub))
+        packets, fault = _decode(client, _read_body(environ, hub))
         for number, packet in enumerate(packets):
             if number % BATCH == BATCH - 1:
                 hub.workers.request()
@@ -185,10 +187,10 @@ def _receive(hub: Hub, environ: Environ, client: EngineClient) -> Iterator[bytes
     yield _body(b"ok", "text/html")
 
 
-def _decode(body: bytes) -> tuple[list[str | bytes], BadPayload | None]:
+def _decode(client: EngineClient, body: bytes) -> tuple[list[str | bytes], BadPayload | None]:
     """Decode a payload; of a bad one, what came before the fault, and the fault."""
     try:
-        return decode_payload(body), None
+        return client.decode_payload(body), None
     except BadPayload as error:
         return error.packets, error
 

@@ -203,6 +203,13 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
             self.close_connection = True
             self._linger()
 
+    def handle_error(self, kind: Any, error: Any, traceback: Any) -> None:
+        """Report what the application raised; once the socket is taken, there is nobody left here to answer."""
+        if self._connection.is_taken:
+            self.server.loop.handle_error(self.environ, kind, error, traceback)
+        else:
+            super().handle_error(kind, error, traceback)
+
     def process_result(self) -> None:
         """Write the answer; one whose socket was taken only has its hooks run."""
         for data in self.result:

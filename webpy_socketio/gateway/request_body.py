@@ -67,6 +67,10 @@ class RequestBody(pywsgi.Input):  # type: ignore[misc]  # its base is Any here
 
     def _discard(self) -> None:
         """Read what is left, unless the connection will be closed for it."""
-        if not self.is_unwanted:
-            with gevent.Timeout(self._timeout, False):  # type: ignore[arg-type]  # False: end the block without an error
+        if self.is_unwanted:
+            return
+        with gevent.Timeout(self._timeout, False):  # type: ignore[arg-type]  # False: end the block without an error
+            try:
                 super()._discard()
+            except OSError:
+                pass  # the answer was given; that the body is not over tells the rest

@@ -23,6 +23,11 @@ _OLD_ARGUMENTS = ("policy_server", "policy_listener")
 _OLD_TRANSPORTS = {"xhr-polling": "polling"}
 _NO_TRANSPORTS = ("flashsocket", "htmlfile", "jsonp-polling", "xhr-multipart")
 
+#: Where to listen: no settings of the endpoint.
+_ADDRESS = ("host", "port")
+#: How the environment says yes and no.
+_FLAGS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
 _TYPES = {field.name: str(field.type) for field in fields(Config)}
 
 
@@ -66,6 +71,12 @@ def _parse(name: str, text: str) -> object:
             return float(text)
     except ValueError:
         raise UsageError(f"{PREFIX}{name.upper()} must be a number, not {text!r}.") from None
+    if kind == "bool | int" and text.isdecimal() and text not in _FLAGS:
+        return int(text)
+    if kind in ("bool", "bool | int"):
+        if text.lower() not in _FLAGS:
+            raise UsageError(f"{PREFIX}{name.upper()} must be true or false, not {text!r}.")
+        return _FLAGS[text.lower()]
     if "None" in kind and text in ("", "None"):
         return None
     if name in ("transports", "cors_allowed_origins") and text != "*":
@@ -80,7 +91,12 @@ def _from_web_config() -> dict[str, object]:
         return {}
     if not isinstance(settings, Mapping):
         raise UsageError(f"web.config.socketio must be a dictionary of settings, not {settings!r}.")
-    return dict(settings)
+    return {str(name): value for name, value in settings.items() if name not in _ADDRESS}
+
+
+def _address_from_web_config() -> dict[str, Any]:
+    settings = getattr(getattr(sys.modules.get("web"), "config", None), "socketio", None) or {}
+    return {name: settings[name] for name in _ADDRESS if name in settings}
 
 
 def _from_main_module() -> dict[str, object]:
@@ -90,10 +106,15 @@ def _from_main_module() -> dict[str, object]:
 
 
 def address() -> tuple[str, int]:
-    """Give host and port by ``SOCKETIO_HOST`` and ``SOCKETIO_PORT`` of environment or main module; all, 8000."""
+    """Give host and port by ``SOCKETIO_HOST`` and ``SOCKETIO_PORT`` of environment or main module, or ``host`` and
+    ``port`` of ``web.config.socketio``; all, 8000.
+    """
     main = vars(sys.modules["__main__"])
-    host = os.environ.get(f"{PREFIX}HOST", main.get(f"{PREFIX}HOST", ""))
-    port = os.environ.get(f"{PREFIX}PORT", main.get(f"{PREFIX}PORT", 8000))
+    settings: dict[str, Any] = {"host": "", "port": 8000}  # Any: whatever the user put there
+    settings.update({name: main[PREFIX + name.upper()] for name in _ADDRESS if PREFIX + name.upper() in main})
+    settings.update(_address_from_web_config())
+    host = os.environ.get(f"{PREFIX}HOST", settings["host"])
+    port = os.environ.get(f"{PREFIX}PORT", settings["port"])
     try:
         return str(host), int(port)
     except (TypeError, ValueError):

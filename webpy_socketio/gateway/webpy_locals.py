@@ -51,6 +51,7 @@ def repair_web_locals() -> bool:
     twin_class = _twin_of_class(shared)
     # type(), for isinstance() would take in subclasses, which are left alone.
     twins = {id(instance): _twin_of(instance, twin_class) for instance in _instances_of(shared)}
+    twin_class._instances.update(twins.values())  # for `clear_all`
     _forward(shared, twin_class, twins)
     _rebind(shared, twin_class, twins)
     return True

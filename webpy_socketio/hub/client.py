@@ -14,7 +14,7 @@ from ..state.packet_stream import PacketStream
 from ..state.peer import AckReceived, JoinRequested, Left, Membership, Outcome, Peer
 from ..state.peer import State as MembershipState
 from ..transport.outbox import OutgoingPacket
-from ..wire.socket_packets import Packet, encode_connect_error
+from ..wire.socket_packets import Packet, encode_connect, encode_connect_error
 from . import dispatch, lifecycle, subscriptions
 from .core import HubCore
 from .engine_client import EngineClient
@@ -118,16 +118,18 @@ class Client(EngineClient):
         name = wanted.membership.namespace
         if not self.hub.registry.knows(name):
             self.peer.refuse(wanted.membership)
-            self.send(OutgoingPacket(b"4" + encode_connect_error(name, "Invalid namespace")))
+            self.send(OutgoingPacket(b"4" + self.encode_refusal(name, "Invalid namespace", None)))
             return
-        request = self.request
-        if name == "/":
-            request.auth = wanted.auth
-        else:
-            request = Request(request, wanted.auth)
-        socket = Socket(self.hub, self, self._home(name), wanted.membership, request)
+        socket = Socket(self.hub, self, self._home(name), wanted.membership, self._request_of(wanted))
         wanted.membership.owner = socket
         lifecycle.begin_connect(socket, self.peer)
+
+    def _request_of(self, wanted: JoinRequested) -> Request:
+        """Give the request that the handlers of a namespace see."""
+        if wanted.membership.namespace != "/":
+            return Request(self.request, wanted.auth)
+        self.request.auth = wanted.auth
+        return self.request
 
     def _home(self, name: str) -> Namespace:
         home = self.namespaces.get(name)
@@ -136,6 +138,22 @@ class Client(EngineClient):
         return home
 
     # -- for its sockets --------------------------------------------------------------------------------------------
+
+    def session_id(self, namespace: str) -> str:
+        """Give a public session id to its socket in a namespace."""
+        return self.hub.new_id()
+
+    def label(self, session_id: str) -> str:
+        """Give what of an id may stand in the log."""
+        return session_id
+
+    def encode_connect(self, namespace: str, session_id: str) -> bytes:
+        """Encode the answer to CONNECT."""
+        return encode_connect(namespace, session_id)
+
+    def encode_refusal(self, namespace: str, message: str, data: object) -> bytes:
+        """Encode the refusal of CONNECT."""
+        return encode_connect_error(namespace, message, data)
 
     @property
     def carrier_name(self) -> str:

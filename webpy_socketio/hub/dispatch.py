@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import EventError, ProtocolError
-from ..events import Event, Handler, describe
+from ..events import ANY, Event, Handler, describe
 from ..transport.outbox import OutgoingPacket
+from ..types import NO_ACK
 from ..wire.socket_packets import Packet, decode_arguments, encode_ack
 from . import subscriptions
-from .handlers import Answer, call, report, run_on_error
+from .handlers import Answer, call, call_processed, report, run_on_error
 from .socket import Socket, State
 
 __all__ = ["run_event"]
@@ -35,7 +36,7 @@ def run_event(socket: Socket, packet: Packet) -> None:
         answer = _BUILT_IN[name](socket, arguments[1:])
     else:
         answer = _run_named(socket, name, arguments[1:], None)
-    if packet.id is not None and answer.handled and not answer.failed:
+    if packet.id is not None and answer.handled and not answer.failed and answer.value is not NO_ACK:
         _send_ack(socket, packet.id, answer.value)
 
 
@@ -53,16 +54,23 @@ def _run_named(socket: Socket, name: str, arguments: list[Any], channel: str | N
     answer = Answer()
     socket.channel = channel
     try:
-        for handler in socket.hub.registry.named(socket.home.name, name):
-            if handler.pattern is None or handler.matches(channel, socket.channels):
-                _run_handler(socket, handler, name, arguments, answer)
+        if socket.hub.registry.processors:
+            call_processed(socket, name, arguments, answer, lambda: _run_all(socket, name, arguments, channel, answer))
+        else:
+            _run_all(socket, name, arguments, channel, answer)
     finally:
         socket.channel = None
     return answer
 
 
+def _run_all(socket: Socket, name: str, arguments: list[Any], channel: str | None, answer: Answer) -> None:
+    for handler in socket.hub.registry.named(socket.home.name, name):
+        if handler.pattern is None or handler.matches(channel, socket.channels):
+            _run_handler(socket, handler, name, arguments, answer)
+
+
 def _run_handler(socket: Socket, handler: Handler, name: str, arguments: list[Any], answer: Answer) -> None:
-    given: Sequence[Any] = arguments
+    given: Sequence[Any] = arguments if handler.name != ANY else [name, *arguments]
     if handler.event is Event.MESSAGE:
         given = arguments[:1] or (None,)
     elif not handler.takes(len(given)):
@@ -75,7 +83,7 @@ def _run_handler(socket: Socket, handler: Handler, name: str, arguments: list[An
 def _report_count(socket: Socket, name: str, count: int, handler: Handler) -> None:
     taker = describe(handler.function)
     error = EventError(f"The event {name!r} came with {count} arguments; {taker} does not take them.")
-    logger.info("Socket %s: %s", socket.id, error)
+    logger.info("Socket %s: %s", socket.label, error)
     run_on_error(socket, error)
 
 
@@ -94,7 +102,7 @@ def _unsubscribe(socket: Socket, arguments: list[Any]) -> Answer:
 def _message(socket: Socket, arguments: list[Any]) -> Answer:
     channel = arguments[0] if arguments else None
     if not isinstance(channel, str) or not socket.home.channels.holds(socket, channel):
-        logger.info("Socket %s: a message to the channel %.50r, to which it is not subscribed", socket.id, channel)
+        logger.info("Socket %s: a message to the channel %.50r, to which it is not subscribed", socket.label, channel)
         return _answer(False)
     return _run_named(socket, "message", arguments[1:], channel)
 

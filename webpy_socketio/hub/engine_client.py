@@ -26,7 +26,7 @@ from ..transport.outbox import Outbox, OutgoingPacket
 from ..transport.polling import PollingCarrier
 from ..transport.websocket import WebSocketCarrier
 from ..wire import frames
-from ..wire.engine_packets import encode_open
+from ..wire.engine_packets import decode_payload, encode_open
 from .core import HubCore
 from .request import Request
 
@@ -114,6 +114,11 @@ class EngineClient:
             self.receive_data(outcome)  # type: ignore[arg-type]  # its exact type was just looked at
         elif outcome is not None:
             self._follow(outcome)
+
+    @staticmethod
+    def decode_payload(body: bytes) -> list[str | bytes]:
+        """Split the body of a POST to its packets. Raises ``ProtocolError``."""
+        return decode_payload(body)
 
     def receive_data(self, data: str | bytes) -> None:
         """Take one message of the application. For subclasses."""
@@ -233,8 +238,7 @@ class EngineClient:
                 self.hub.close(self, "transport close")
                 return None
             # An answer would not be seen; but the client ends the session itself if it hears no pings.
-            self.session.suspend_deadline(now)
-            self.send(_PING)
+            self._follow(self.session.suspend_deadline(now))
         outcome = self.session.receive_deadline(now)
         if outcome is not None:
             self._follow(outcome)

@@ -7,15 +7,16 @@ anything.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from gevent import GreenletExit
 
 from ..events import Event, Handler
+from .processors import run_processed
 from .socket import Socket
 
-__all__ = ["Answer", "ask_stage", "call", "report", "run_on_error", "run_stage"]
+__all__ = ["Answer", "ask_stage", "call", "call_processed", "report", "run_on_error", "run_stage"]
 
 logger = logging.getLogger("webpy_socketio.hub")
 
@@ -45,28 +46,60 @@ def call(socket: Socket, handler: Handler, arguments: Iterable[Any], answer: Ans
             answer.value = value
 
 
+def call_processed(
+    socket: Socket, event: str, arguments: Sequence[Any], answer: Answer, handlers: Callable[[], None]
+) -> None:
+    """Run the handlers of an event inside the application's processors; what those give is the event's value."""
+
+    def run_handlers() -> object:
+        handlers()
+        return answer.value
+
+    try:
+        answer.value = run_processed(socket, event, arguments, run_handlers)
+    except (GreenletExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # as for handlers
+        answer.failed = True
+        report(socket, error)
+    else:
+        answer.handled = answer.handled or answer.value is not None
+
+
 def ask_stage(socket: Socket, event: Event, *arguments: Any, channel: str | None = None) -> bool:
     """Run the handlers of a stage that may be vetoed; False as soon as one gives False, which stops the others."""
-    for handler in socket.hub.registry.of(socket.home.name, event):
-        if handler.pattern is None or handler.matches(channel, socket.channels):
-            answer = Answer()
-            call(socket, handler, arguments, answer)
-            if answer.value is False:
-                return False
-    return True
+    return _run_stage(socket, event, arguments, channel, until_veto=True).value is not False
 
 
 def run_stage(socket: Socket, event: Event, *arguments: Any, channel: str | None = None) -> None:
     """Run all handlers of a stage."""
+    _run_stage(socket, event, arguments, channel, until_veto=False)
+
+
+def _run_stage(
+    socket: Socket, event: Event, arguments: Sequence[Any], channel: str | None, *, until_veto: bool
+) -> Answer:
     answer = Answer()
-    for handler in socket.hub.registry.of(socket.home.name, event):
-        if handler.pattern is None or handler.matches(channel, socket.channels):
-            call(socket, handler, arguments, answer)
+
+    def run() -> None:
+        for handler in socket.hub.registry.of(socket.home.name, event):
+            if handler.pattern is None or handler.matches(channel, socket.channels):
+                given = Answer()
+                call(socket, handler, arguments, given)
+                answer.handled, answer.value = True, given.value
+                if until_veto and given.value is False:
+                    return
+
+    if socket.hub.registry.processors:
+        call_processed(socket, event.value.removeprefix("on_"), arguments, answer, run)
+    else:
+        run()
+    return answer
 
 
 def report(socket: Socket, error: BaseException) -> None:
     """Log what a handler raised, with its traceback, and tell ``on_error``; what is raised there is only logged."""
-    logger.error("A handler of socket %s failed", socket.id, exc_info=error)
+    logger.error("A handler of socket %s failed", socket.label, exc_info=error)
     run_on_error(socket, error)
 
 
@@ -80,4 +113,4 @@ def run_on_error(socket: Socket, error: BaseException) -> None:
         except (GreenletExit, KeyboardInterrupt):
             raise
         except BaseException:
-            logger.exception("on_error of socket %s failed", socket.id)
+            logger.exception("on_error of socket %s failed", socket.label)

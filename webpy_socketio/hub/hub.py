@@ -13,9 +13,12 @@ from time import monotonic
 from ..config import Config, current
 from ..events import Registry, registry
 from ..state.engine_session import EngineSession
+from ..state.engine_session_3 import EngineSession3
 from ..transport.websocket import WebSocketCarrier
+from ..wire.deflate import Agreement
 from .client import Client
 from .core import HubCore
+from .engine_3 import Client3
 from .engine_client import EngineClient
 from .request import Request
 from .socket import Namespace, Socket
@@ -38,11 +41,16 @@ class Hub(HubCore):
         _hubs.add(self)
 
     def _make_socket_client(self, core: HubCore, session: EngineSession, request: Request) -> EngineClient:
-        return Client(core, session, request, self.namespaces)
+        kind = Client3 if isinstance(session, EngineSession3) else Client
+        return kind(core, session, request, self.namespaces)
 
-    def open_client(self, request: Request, *, upgraded: bool) -> EngineClient:
-        """Begin a session, on a WebSocket (``upgraded``) or on long-polling; its carrier is still to be started."""
-        session = EngineSession(
+    def open_client(self, request: Request, *, upgraded: bool, revision: int = 4) -> EngineClient:
+        """Begin a session, on a WebSocket (``upgraded``) or on long-polling; its carrier is still to be started.
+
+        ``revision`` is that of Engine.IO, 3 or 4.
+        """
+        make_session = EngineSession if revision == 4 else EngineSession3
+        session = make_session(
             self.new_id(),
             upgraded=upgraded,
             ping_interval=self.config.ping_interval,
@@ -58,9 +66,9 @@ class Hub(HubCore):
         client = self.clients.get(sid)
         return client if isinstance(client, EngineClient) else None
 
-    def websocket(self, sock: object) -> WebSocketCarrier:
-        """Make a carrier of a raw socket whose opening handshake is done."""
-        return WebSocketCarrier(sock, self.loop, self.turn, self.wheel, self.config)
+    def websocket(self, sock: object, agreement: Agreement | None = None) -> WebSocketCarrier:
+        """Make a carrier of a raw socket whose opening handshake is done, with the ``agreement`` on compression."""
+        return WebSocketCarrier(sock, self.loop, self.turn, self.wheel, self.config, agreement)
 
     def sockets(self, namespace: str) -> dict[str, Socket]:
         """Give the sockets of a namespace by their ids."""

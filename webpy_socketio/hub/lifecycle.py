@@ -14,9 +14,10 @@ from ..events import LAST_STAGES, Event
 from ..state.peer import Peer
 from ..state.peer import State as MembershipState
 from ..transport.outbox import OutgoingPacket
-from ..wire.socket_packets import encode_connect, encode_connect_error, encode_disconnect
+from ..wire.socket_packets import encode_disconnect
 from . import subscriptions
 from .handlers import report, run_stage
+from .processors import run_processed
 from .socket import AckCallback, Socket, State
 
 __all__ = ["begin_connect", "begin_end", "disconnect", "resolve_ack"]
@@ -26,7 +27,7 @@ __all__ = ["begin_connect", "begin_end", "disconnect", "resolve_ack"]
 
 def begin_connect(socket: Socket, peer: Peer) -> None:
     """Run ``on_connect`` in a worker; where nobody listens, let the client in at once."""
-    if socket.hub.registry.of(socket.namespace, Event.CONNECT):
+    if socket.hub.registry.of(socket.namespace, Event.CONNECT) or socket.hub.registry.processors:
         socket.hub.workers.put(socket.mailbox, _run_connect, (socket, peer))
     else:
         _accept(socket, peer)
@@ -49,19 +50,30 @@ def _run_connect(job: tuple[Socket, Peer]) -> None:
 
 
 def _ask_handlers(socket: Socket) -> Refused | None:
+    """Run ``on_connect`` inside the processors; give the refusal, if anybody refuses."""
+    try:
+        allowed = run_processed(socket, "connect", [socket.request.auth], lambda: _run_on_connect(socket))
+    except Refused as refusal:
+        return refusal
+    except (GreenletExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # of a processor; as for handlers
+        report(socket, error)
+        return None
+    return Refused() if allowed is False else None
+
+
+def _run_on_connect(socket: Socket) -> bool:
+    """Run ``on_connect`` until one refuses. Raises ``Refused``."""
     for handler in socket.hub.registry.of(socket.namespace, Event.CONNECT):
         try:
-            value = handler.function(socket.request, socket, socket.context)
-        except Refused as refusal:
-            return refusal
-        except (GreenletExit, KeyboardInterrupt):
+            if handler.function(socket.request, socket, socket.context) is False:
+                return False
+        except (GreenletExit, KeyboardInterrupt, Refused):
             raise
         except BaseException as error:  # gevent.Timeout and SystemExit too: a handler must not end the server
             report(socket, error)
-        else:
-            if value is False:
-                return Refused()
-    return None
+    return True
 
 
 def _accept(socket: Socket, peer: Peer) -> None:
@@ -69,7 +81,7 @@ def _accept(socket: Socket, peer: Peer) -> None:
     held, socket.held = socket.held, None
     socket.state = State.OPEN
     socket.home.sockets[socket.id] = socket
-    socket.client.send(OutgoingPacket(b"4" + encode_connect(socket.namespace, socket.id)))
+    socket.client.send(OutgoingPacket(b"4" + socket.client.encode_connect(socket.namespace, socket.id)))
     for packet in held.packets if held is not None else ():
         socket.queue(packet)
 
@@ -83,10 +95,10 @@ def refuse(socket: Socket, peer: Peer, refusal: Refused) -> None:
     if socket.membership.state is MembershipState.JOINING:
         peer.refuse(socket.membership)
     try:
-        text = encode_connect_error(socket.namespace, refusal.message, refusal.data)
+        text = socket.client.encode_refusal(socket.namespace, refusal.message, refusal.data)
     except (TypeError, ValueError) as error:
         report(socket, error)
-        text = encode_connect_error(socket.namespace, refusal.message)
+        text = socket.client.encode_refusal(socket.namespace, refusal.message, None)
     socket.client.send(OutgoingPacket(b"4" + text))
 
 
@@ -100,12 +112,13 @@ def begin_end(socket: Socket, reason: str) -> None:
     socket.state = State.ENDING
     socket.reason = reason
     socket.held = None
-    socket.home.sockets.pop(socket.id, None)
+    _take_out(socket)
     for waiter in socket.membership.take_all_acks():
         if isinstance(waiter, AsyncResult):
             waiter.set_exception(SocketClosed(f"The client is gone ({reason})."))
     registry = socket.hub.registry
-    if socket.mailbox.is_empty and not any(registry.of(socket.namespace, event) for event in LAST_STAGES):
+    is_heard = registry.processors or any(registry.of(socket.namespace, event) for event in LAST_STAGES)
+    if socket.mailbox.is_empty and not is_heard:
         _finish(socket)
         return
     # One task each: what kills a handler does not keep the others from running.
@@ -137,8 +150,14 @@ def _run_finish(socket: Socket) -> None:
 def _finish(socket: Socket) -> None:
     socket.state = State.ENDED
     socket.held = None
-    socket.home.sockets.pop(socket.id, None)
+    _take_out(socket)
     socket.home.channels.unsubscribe_all(socket)
+
+
+def _take_out(socket: Socket) -> None:
+    """Let nobody find the socket by its id: a client of Engine.IO 3 may have another one by the same id again."""
+    if socket.home.sockets.get(socket.id) is socket:
+        del socket.home.sockets[socket.id]
 
 
 def disconnect(socket: Socket, peer: Peer) -> None:

@@ -17,13 +17,17 @@ from typing import Any
 import gevent
 from gevent import GreenletExit, getcurrent
 
-__all__ = ["Mailbox", "Worker", "WorkerPool"]
+__all__ = ["Mailbox", "Worker", "WorkerPool", "cleanups"]
 
 logger = logging.getLogger("webpy_socketio.hub")
 #: Idle workers that are kept: more than this many handlers rarely run at once again.
 MAX_IDLE = 100
 
 Task = tuple[Callable[[Any], object], Any]
+
+#: Called in a worker in whose greenlet-locals a task has left something, before it ends: for what must not wait for the
+#: garbage collector.
+cleanups: list[Callable[[], object]] = []
 
 
 class Mailbox:
@@ -58,10 +62,6 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
         self._attributes = 0
         self._attributes = len(self.__dict__)
 
-    def throw(self, *exception: Any) -> Any:
-        """Raise in the greenlet. Nothing happens if it has ended: what a handler left running has nobody to hit."""
-        return super().throw(*exception) if not self.dead else None
-
     @property
     def is_clean(self) -> bool:
         """Tell whether no task left anything in this greenlet, references to it aside."""
@@ -77,6 +77,8 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
                     break
         finally:
             pool.dismiss(self)
+            if self.has_links():
+                _clean_up()
             # Behind the links of its greenlet-locals, which die first: a database connection with its transaction.
             self.rawlink(pool.discharge)
 
@@ -97,6 +99,14 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
             self.mailbox = None
             pool.release(mailbox)
         return is_untouched
+
+
+def _clean_up() -> None:
+    for cleanup in cleanups:
+        try:
+            cleanup()
+        except Exception:
+            logger.exception("Cleaning up behind a handler failed")
 
 
 class WorkerPool:

@@ -42,6 +42,18 @@ class SocketHost(Protocol):
     def is_writable(self) -> bool:
         """Tell whether a packet would leave at once."""
 
+    def session_id(self, namespace: str) -> str:
+        """Give a public session id to its socket in a namespace."""
+
+    def label(self, session_id: str) -> str:
+        """Give what of an id may stand in the log."""
+
+    def encode_connect(self, namespace: str, session_id: str) -> bytes:
+        """Encode the answer to CONNECT."""
+
+    def encode_refusal(self, namespace: str, message: str, data: object) -> bytes:
+        """Encode the refusal of CONNECT."""
+
     def send(self, packet: OutgoingPacket) -> bool:
         """Queue a packet."""
 
@@ -115,9 +127,9 @@ class AckCallback:
 class Socket:
     """One client in one namespace.
 
-    ``id`` is its public session id (20 characters), ``request`` the handshake's environ, ``context`` a dictionary that
-    lives as long as the connection, ``channel`` the channel that the message being handled was addressed to, ``reason``
-    why it ended.
+    ``id`` is its public session id (20 characters; that of a client of Engine.IO 3 looks otherwise and is a secret),
+    ``request`` the handshake's environ, ``context`` a dictionary that lives as long as the connection, ``channel`` the
+    channel that the message being handled was addressed to, ``reason`` why it ended.
     """
 
     __slots__ = (
@@ -146,7 +158,7 @@ class Socket:
         self.client = client
         self.membership = membership
         self.request = request
-        self.id = hub.new_id()
+        self.id = client.session_id(home.name)
         self.context: dict[Any, Any] = {}  # Any: it is the application's
         self.channel: str | None = None
         self.reason: str | None = None
@@ -160,7 +172,7 @@ class Socket:
         self.unsubscribing: set[str] | None = None
 
     def __repr__(self) -> str:
-        return f"<Socket {self.id} of {self.namespace} {self.state.value}>"
+        return f"<Socket {self.label} of {self.namespace} {self.state.value}>"
 
     # -- who it is --------------------------------------------------------------------------------------------------
 
@@ -168,6 +180,11 @@ class Socket:
     def namespace(self) -> str:
         """Give the name of the namespace, such as ``/``."""
         return self.home.name
+
+    @property
+    def label(self) -> str:
+        """Give what the log calls it: its id, as far as that is public."""
+        return self.client.label(self.id)
 
     @property
     def session(self) -> Session:

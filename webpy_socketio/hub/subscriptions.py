@@ -15,8 +15,9 @@ __all__ = ["announce_unsubscribes", "may_subscribe", "subscribe", "unsubscribe"]
 
 logger = logging.getLogger("webpy_socketio.hub")
 
-#: What looks like a session id: `to=` takes both, so no channel may be named like one.
-_ID_SHAPE = re.compile(r"[A-Za-z0-9_-]{20}")
+#: What looks like a session id (with a namespace before it: a client's of Engine.IO 3): `to=` takes both, so no
+#: channel may be named like one.
+_ID_SHAPE = re.compile(r"(?:/[^#]*#)?[A-Za-z0-9_-]{20}")
 
 
 def may_subscribe(socket: Socket, arguments: list[Any]) -> bool:  # Any: what the client sent
@@ -33,7 +34,7 @@ def may_subscribe(socket: Socket, arguments: list[Any]) -> bool:  # Any: what th
         problem = f"more than {config.max_channels} channels (max_channels)"
     else:
         return True
-    logger.info("Socket %s may not subscribe: %s", socket.id, problem)
+    logger.info("Socket %s may not subscribe: %s", socket.label, problem)
     return False
 
 

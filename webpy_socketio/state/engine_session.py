@@ -25,7 +25,21 @@ from ..wire.engine_packets import (
     decode_binary,
 )
 
-__all__ = ["CloseLane", "CloseSession", "EngineSession", "Lane", "Outcome", "Probed", "SendPing", "State", "Upgraded"]
+__all__ = [
+    "MAX_DELAY",
+    "TABLE",
+    "CloseLane",
+    "CloseSession",
+    "EngineSession",
+    "Lane",
+    "Outcome",
+    "Probed",
+    "SendPing",
+    "SendPong",
+    "State",
+    "Table",
+    "Upgraded",
+]
 
 
 class State(Enum):
@@ -56,6 +70,13 @@ class SendPing:
     """Send PING on the current lane."""
 
 
+class SendPong:
+    """Send PONG with ``data`` on the current lane: the client has sent a PING (Engine.IO 3)."""
+
+    def __init__(self, data: str) -> None:
+        self.data = data
+
+
 class CloseLane:
     """The candidate broke the rules: close it, the session lives on as it was."""
 
@@ -72,12 +93,13 @@ class CloseSession:
 
 
 #: Text or binary data for the application, or something to do.
-Outcome = str | bytes | Probed | Upgraded | SendPing | CloseLane | CloseSession
+Outcome = str | bytes | Probed | Upgraded | SendPing | SendPong | CloseLane | CloseSession
+#: State to what may come on the current lane, and on the candidate.
+Table = dict[State, tuple[dict[str, str], dict[str, str]]]
 
 _KNOWN = frozenset((OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP))
 _ON_CURRENT = {MESSAGE: "message", BINARY: "binary", PONG: "pong", CLOSE: "close"}
-_TABLE: dict[State, tuple[dict[str, str], dict[str, str]]] = {
-    # state: (on the current lane, on the candidate)
+TABLE: Table = {
     State.OPEN: (_ON_CURRENT, {PING: "probe"}),
     State.PROBING: (_ON_CURRENT, {UPGRADE: "upgrade"}),
     State.UPGRADED: (_ON_CURRENT, {}),
@@ -97,6 +119,9 @@ class EngineSession:
     passed.
     """
 
+    _table = TABLE
+    _decode_binary = staticmethod(decode_binary)
+
     __slots__ = ("_current", "_heard", "_ping_interval", "_ping_timeout", "_pinged_at", "deadline", "sid", "state")
 
     def __init__(self, sid: str, *, upgraded: bool, ping_interval: float, ping_timeout: float, now: float) -> None:
@@ -110,7 +135,7 @@ class EngineSession:
 
     def _enter(self, state: State) -> None:
         self.state = state
-        self._current = _TABLE[state][0]
+        self._current = self._table[state][0]
 
     def receive_packet(self, lane: Lane, packet: str | bytes, now: float) -> Outcome | None:
         """Take one packet that came on ``lane``; binary data is always a MESSAGE."""
@@ -135,7 +160,7 @@ class EngineSession:
             return self.close("transport close")
         if action == "binary":
             try:
-                return decode_binary(packet)
+                return self._decode_binary(packet)
             except ProtocolError as error:
                 return self.close("parse error", error.reason)
         reason = "transport error" if packet[:1] in _KNOWN else "parse error"
@@ -143,7 +168,7 @@ class EngineSession:
 
     def _receive_on_candidate(self, packet: str | bytes) -> Outcome | None:
         kind, data = (packet[:1], packet[1:]) if isinstance(packet, str) else ("", "")
-        action = _TABLE[self.state][1].get(kind)
+        action = self._table[self.state][1].get(kind)
         if action == "probe" and data == "probe":
             self._enter(State.PROBING)
             return Probed()
@@ -178,10 +203,13 @@ class EngineSession:
         self.deadline = self._pinged_at + min(self._ping_interval, self._ping_timeout)
         return SendPing()
 
-    def suspend_deadline(self, now: float) -> None:
-        """Put the deadline off: we have stopped reading, so an answer cannot be seen."""
+    def suspend_deadline(self, now: float) -> Outcome:
+        """Put the deadline off: we have stopped reading, so an answer cannot be seen. Gives what the client is yet to
+        hear, as it ends the session itself otherwise.
+        """
         self._heard = True
         self.deadline = now + self._ping_interval
+        return SendPing()
 
     def close(self, reason: str, detail: str = "") -> CloseSession:
         """Close the session. Raises ``UsageError`` if it is closed already."""

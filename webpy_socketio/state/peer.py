@@ -75,11 +75,15 @@ class Membership:
 
 
 class JoinRequested:
-    """The client asks to join ``membership``'s namespace with this auth payload; ``accept`` or ``refuse`` answers."""
+    """The client asks to join ``membership``'s namespace with this auth payload; ``accept`` or ``refuse`` answers.
 
-    def __init__(self, membership: Membership, auth: dict[str, object]) -> None:
+    ``query`` is what clients of protocol 4 write behind the namespace's name.
+    """
+
+    def __init__(self, membership: Membership, auth: dict[str, object], query: str = "") -> None:
         self.membership = membership
         self.auth = auth
+        self.query = query
 
 
 class AckReceived:

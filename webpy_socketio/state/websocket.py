@@ -1,6 +1,7 @@
 """One WebSocket connection, the server's side, after its opening handshake (RFC 6455 sections 5.4, 5.5, 7).
 
-It knows fragments, control frames and closing. What messages mean is not its business; nor is any socket.
+It knows fragments, control frames, closing, and compressed messages (RFC 7692 section 6). What messages mean is not
+its business; nor is any socket.
 
     OPEN     --send_close-->   CLOSING  --their close-->  CLOSED
     OPEN     --their close, a violation, the end of the stream-->  CLOSED
@@ -13,10 +14,15 @@ from enum import Enum
 
 from ..errors import ProtocolError, UsageError
 from ..wire import frames
-from ..wire.frames import FIN, BadFrame, Frame
+from ..wire.deflate import Inflater
+from ..wire.frames import FIN, RESERVED, RSV1, BadFrame, Frame
 
 __all__ = ["Ended", "Outcome", "Reply", "State", "WebSocketConnection"]
 
+#: Bytes of an incomplete frame that are looked at: a peer that sends little by little hears at once that its text is no
+#: UTF-8 (RFC 6455 section 8.1), while long texts are not decoded twice.
+_LOOK_AHEAD = 4_096
+_NOT_UTF8 = "a text message is not UTF-8"
 _WHOLE_TEXT, _WHOLE_BINARY = FIN | frames.TEXT, FIN | frames.BINARY
 
 
@@ -57,19 +63,27 @@ Outcome = str | bytes | Reply | Ended
 
 
 class WebSocketConnection:
-    """The machine of one connection. ``max_payload`` bounds a message in bytes, with all its fragments."""
+    """The machine of one connection.
 
-    __slots__ = ("_buffer", "_decoder", "_max_payload", "_message", "state")
+    ``max_payload`` bounds a message in bytes, with all its fragments, and decompressed. Without an ``inflater`` no
+    compression was negotiated.
+    """
 
-    def __init__(self, max_payload: int) -> None:
+    __slots__ = ("_buffer", "_decoder", "_inflater", "_is_compressed", "_max_payload", "_message", "_refused", "state")
+
+    def __init__(self, max_payload: int, inflater: Inflater | None = None) -> None:
         self.state = State.OPEN
         self._max_payload = max_payload
+        self._inflater = inflater
+        #: The reserved bits that must not be set.
+        self._refused = RESERVED if inflater is None else RESERVED & ~RSV1
         #: The head of a frame whose rest is still to come.
         self._buffer: bytearray | None = None
         #: A message in fragments: its bytes so far (one buffer, however tiny the fragments: CVE-2026-48779) …
         self._message: bytearray | None = None
         #: … and, if it is text, who checks that it is UTF-8 as early as possible (section 8.1).
         self._decoder: codecs.IncrementalDecoder | None = None
+        self._is_compressed = False
 
     def receive_data(self, data: bytes) -> list[Outcome]:
         """Take bytes of the stream; give what they complete, in order."""
@@ -82,16 +96,24 @@ class WebSocketConnection:
             buffer += data
             source = buffer
         try:
-            whole, used = frames.decode_frames(source, self._max_payload)
+            whole, used = frames.decode_frames(source, self._max_payload, self._refused)
         except BadFrame as error:
             return self._receive_frames(error.frames, broken=error)
         if used == len(source):
             self._buffer = None
-        elif buffer is None:
-            self._buffer = bytearray(data[used:])
+            return self._receive_frames(whole)
+        if buffer is None:
+            buffer = self._buffer = bytearray(data[used:])
         else:
             del buffer[:used]
-        return self._receive_frames(whole)
+        outcomes = self._receive_frames(whole)
+        # What has ended the connection has dropped the buffer.
+        if self._buffer is not None and len(buffer) <= _LOOK_AHEAD and self._message is None:
+            try:
+                _new_decoder().decode(frames.peek_text(buffer))
+            except UnicodeDecodeError:
+                outcomes.append(self._violation(ProtocolError(_NOT_UTF8, 1007)))
+        return outcomes
 
     def receive_end(self) -> Ended:
         """Take the end of the stream."""
@@ -111,7 +133,7 @@ class WebSocketConnection:
 
     def _close(self) -> None:
         self.state = State.CLOSED
-        self._buffer = self._message = self._decoder = None
+        self._buffer = self._message = self._decoder = self._inflater = None
 
     def _receive_frames(self, whole: list[Frame], broken: BadFrame | None = None) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -126,7 +148,7 @@ class WebSocketConnection:
                 else:
                     outcome = self._receive_fragment(first, payload)
             except UnicodeDecodeError:
-                outcome = self._violation(ProtocolError("a text message is not UTF-8", 1007))
+                outcome = self._violation(ProtocolError(_NOT_UTF8, 1007))
             except ProtocolError as error:
                 outcome = self._violation(error)
             if outcome is not None and (self.state is State.OPEN or type(outcome) is Ended):
@@ -155,12 +177,18 @@ class WebSocketConnection:
         if opcode == frames.CONTINUATION:
             if message is None:
                 raise ProtocolError("a continuation of nothing")
+            if first & RSV1:
+                raise ProtocolError("only a message's first frame says that it is compressed")
         elif message is not None:
             raise ProtocolError("a new message inside a fragmented one")
         else:
             message = self._message = bytearray()
             self._decoder = _new_decoder() if opcode == frames.TEXT else None
-        if len(message) + len(payload) > self._max_payload:
+            self._is_compressed = bool(first & RSV1)
+        if self._is_compressed:
+            assert self._inflater is not None
+            payload = self._inflater.receive(payload, self._max_payload - len(message), is_last=bool(first & FIN))
+        elif len(message) + len(payload) > self._max_payload:
             raise ProtocolError("", 1009)
         message += payload
         decoder = self._decoder

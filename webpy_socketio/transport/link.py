@@ -18,6 +18,8 @@ __all__ = ["Link", "LinkOwner", "TLSLink", "make_link", "peer_is_gone"]
 _READ, _WRITE = 1, 2  # libev's event mask
 #: Bytes asked of the kernel at a time.
 READ_SIZE = 65_536
+#: Records of TLS (16 kB at most) that are taken of one connection before others have their turn.
+READS_AT_ONCE = 4
 
 _WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _poll = monkey.get_original("select", "poll")
@@ -110,6 +112,9 @@ class Link:
         """
         try:
             sent = self._socket.send(data)
+        except ssl.SSLWantReadError:
+            self._unsent = data  # a writable socket would not help: `TLSLink` goes on when it can be read
+            return False
         except _WOULD_BLOCK:
             sent = 0
         except OSError:
@@ -117,14 +122,18 @@ class Link:
         if sent == len(data):
             return True
         self._unsent = data[sent:]
+        self._wait_to_write()
+        return False
+
+    def _wait_to_write(self) -> None:
         if self._writer is None:
             self._writer = self._loop.io(self._socket.fileno(), _WRITE)
         self._writer.start(self._on_writable)
-        return False
 
     def _on_writable(self) -> None:
+        if self._writer is not None:
+            self._writer.stop()
         data, self._unsent = self._unsent, b""
-        self._writer.stop()
         if not data or self.send(data):
             try:
                 self._owner.receive_room()
@@ -175,25 +184,27 @@ class TLSLink(Link):
             self._loop.run_callback(self._on_readable)
 
     def _on_readable(self) -> None:
-        while self._reader is not None and self._reader.active:
+        for _ in range(READS_AT_ONCE):
+            if self._reader is None or not self._reader.active:
+                break
             try:
                 data = self._socket.recv(READ_SIZE)
             except ssl.SSLWantWriteError:
-                self._wait_to_write()
+                self._wait_to_write()  # a key update wants that
                 return
             except _WOULD_BLOCK:
-                return
+                break
             except OSError:
                 data = b""
             self._hand_over(data)
             if not data:
                 return
-
-    def _wait_to_write(self) -> None:
-        """Go on when the socket can be written (a TLS key update wants that)."""
-        if self._writer is None:
-            self._writer = self._loop.io(self._socket.fileno(), _WRITE)
-        self._writer.start(self._on_writable)
+        else:
+            # Others have their turn first. What is left in the kernel comes with the next event of the watcher.
+            if self._socket.pending():
+                self._loop.run_callback(self._on_readable)
+        if self._unsent and (self._writer is None or not self._writer.active):
+            super()._on_writable()  # what wanted to be read first
 
     def _on_writable(self) -> None:
         super()._on_writable()

@@ -6,8 +6,11 @@ dropped, with their attachments, and never one that is partly written: what a ca
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..config import Config
 from ..wire import frames
+from ..wire.deflate import Deflater
 from ..wire.engine_packets import encode_binary
 
 __all__ = ["Budget", "Outbox", "OutgoingPacket"]
@@ -23,7 +26,13 @@ class OutgoingPacket:
     ``droppable`` tells that a full outbox may drop it (control, CONNECT and ACK packets are not).
     """
 
-    __slots__ = ("_frames", "_pieces", "attachments", "droppable", "size", "text")
+    __slots__ = ("_deflated", "_frames", "_pieces", "attachments", "droppable", "size", "text", "variants")
+
+    #: The same packet for clients of Engine.IO 3, by class (`outgoing_3`); not set until there is one.
+    variants: dict[type, Any]  # Any: an instance of that class
+
+    #: Compressed frames by the bits of their window; not set until there is a receiver for them.
+    _deflated: dict[int, bytes]
 
     def __init__(self, text: bytes, attachments: list[bytes] | None = None, droppable: bool = False) -> None:
         self.text = text
@@ -41,6 +50,21 @@ class OutgoingPacket:
             if self.attachments:
                 encoded += b"".join([frames.encode_frame(frames.BINARY, data) for data in self.attachments])
             self._frames = encoded
+        return encoded
+
+    def deflated_frames(self, deflater: Deflater) -> bytes:
+        """Encode for a WebSocket with compression: once for all receivers, as their windows seldom differ."""
+        plain = self.frames()
+        if len(plain) < deflater.threshold:
+            return plain
+        try:
+            known = self._deflated
+        except AttributeError:  # this is the first of them
+            known = self._deflated = {}
+        bits = deflater.bits_for(len(plain))
+        encoded = known.get(bits)
+        if encoded is None:
+            encoded = known[bits] = deflater.encode_frames(plain)
         return encoded
 
     def pieces(self) -> tuple[bytes, ...]:
@@ -120,22 +144,30 @@ class Outbox:
         if self.stuck:
             self._budget.used += size
 
-    def take_frames(self, at_most: int) -> bytes:
-        """Take packets, encoded for a WebSocket, of about ``at_most`` bytes together: at least one."""
+    def take_frames(self, at_most: int, deflater: Deflater | None = None) -> bytes:
+        """Take packets, encoded for a WebSocket, of about ``at_most`` bytes together (before they are compressed by the
+        ``deflater``): at least one.
+        """
         packets = self.packets
         if len(packets) == 1 or self.size <= at_most:
             self._count(-self.size)
             self.packets = []
-            return packets[0].frames() if len(packets) == 1 else b"".join([packet.frames() for packet in packets])
+        else:
+            packets = self._take_some(at_most)
+        if deflater is not None:
+            return b"".join([packet.deflated_frames(deflater) for packet in packets])
+        return packets[0].frames() if len(packets) == 1 else b"".join([packet.frames() for packet in packets])
+
+    def _take_some(self, at_most: int) -> list[OutgoingPacket]:
         taken, size = 0, 0
-        for packet in packets:
+        for packet in self.packets:
             size += packet.size
             taken += 1
             if size >= at_most:
                 break
-        head, self.packets = packets[:taken], packets[taken:]
+        head, self.packets = self.packets[:taken], self.packets[taken:]
         self._count(-size)
-        return b"".join([packet.frames() for packet in head])
+        return head
 
     def take_packets(self, at_most: int, most_pieces: int) -> list[OutgoingPacket]:
         """Take whole packets of at most ``at_most`` bytes and ``most_pieces`` pieces together, but at least one."""

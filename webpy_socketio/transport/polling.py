@@ -62,6 +62,8 @@ class PollingCarrier:
     """
 
     name = "polling"
+    #: Of the payload that was given last.
+    content_type = "text/plain; charset=UTF-8"
 
     __slots__ = ("_event", "_max_payload", "_on_retired", "_poll", "_state", "outbox", "post_is_open")
 
@@ -91,18 +93,29 @@ class PollingCarrier:
 
     def wait_payload(self, poll: Poll) -> bytes:
         """Wait until there is something to answer with, and give it."""
-        if self._state is State.RELEASED and not self.outbox.packets:
+        was_held = not self.outbox.packets
+        if self._state is State.RELEASED and was_held:
             self._wait(PROBING_WAIT)
         while self._poll is poll and not self.outbox.packets and self._state is State.OPEN:
             self._wait(None)
         if self._poll is not poll:
-            return NOOP.encode()
+            return self._encode([], NOOP)
         if self._state is State.FAREWELL:
             return self.take_farewell()
-        if self._state in (State.CLOSED, State.RETIRED) or not self.outbox.packets or poll.is_gone():
-            return NOOP.encode()
+        if self._state in (State.CLOSED, State.RETIRED) or not self.outbox.packets:
+            return self._encode([], NOOP)
+        # At once, the answer is given to a client that has only finished sending, too.
+        if was_held and poll.is_gone():
+            return self._encode([], NOOP)
         poll.packets = self.outbox.take_packets(self._max_payload, MAX_PIECES)
-        return encode_payload([piece for packet in poll.packets for piece in packet.pieces()])
+        return self._encode(poll.packets)
+
+    def _encode(self, packets: list[OutgoingPacket], control: str | None = None) -> bytes:
+        """Encode a payload; ``control`` is a packet of the engine behind the others."""
+        pieces = [piece for packet in packets for piece in packet.pieces()]
+        if control is not None:
+            pieces.append(control.encode())
+        return encode_payload(pieces)
 
     def _wait(self, timeout: float | None) -> None:
         event = self._event = Event()
@@ -175,11 +188,10 @@ class PollingCarrier:
     def take_farewell(self) -> bytes:
         """Give what waits and CLOSE, or NOOP if the client has closed itself: the last answer of this session."""
         if self._state is State.CLOSED:
-            return NOOP.encode()
+            return self._encode([], NOOP)
         self._state = State.CLOSED
         packets = self.outbox.take_packets(self._max_payload, MAX_PIECES - 1) if self.outbox.packets else []
-        pieces = [piece for packet in packets for piece in packet.pieces()]
-        return encode_payload([*pieces, CLOSE.encode()])
+        return self._encode(packets, CLOSE)
 
     def abort(self) -> None:
         """End the open GET with NOOP: the client has closed, or is lost."""

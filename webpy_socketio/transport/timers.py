@@ -1,6 +1,6 @@
 """One timer for all heartbeats and deadlines of a process.
 
-Entries lie in slots of 10 ms; the loop's timer is set for the earliest slot that holds any, so an idle process does not
+Entries lie in slots of 5 ms; the loop's timer is set for the earliest slot that holds any, so an idle process does not
 wake up. An entry whose deadline has moved meanwhile says so when its slot comes, and is laid into a later one:
 putting a deadline off costs nothing.
 """
@@ -15,7 +15,7 @@ from typing import Any, Protocol
 __all__ = ["Timed", "TimerWheel"]
 
 #: Seconds: the precision of all deadlines. Entries are never early, and late by at most this.
-SLOT = 0.01
+SLOT = 0.005
 
 
 class Timed(Protocol):

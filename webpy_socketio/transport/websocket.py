@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from ..config import Config
 from ..state.websocket import Ended, Reply, State, WebSocketConnection
+from ..wire.deflate import Agreement, Deflater, Inflater
 from .link import make_link
 from .outbox import Outbox
 from .timers import TimerWheel
@@ -43,7 +44,8 @@ class WebSocketReceiver(Protocol):
 class WebSocketCarrier:
     """One WebSocket after its opening handshake.
 
-    ``outbox`` is None until the carrier carries a session (during an upgrade, only ``send_now`` is used).
+    ``outbox`` is None until the carrier carries a session (during an upgrade, only ``send_now`` is used). An
+    ``agreement`` tells that its messages may be compressed.
     """
 
     name = "websocket"
@@ -51,6 +53,7 @@ class WebSocketCarrier:
     __slots__ = (
         "_config",
         "_connection",
+        "_deflater",
         "_dirty",
         "_link",
         "_raw",
@@ -61,9 +64,21 @@ class WebSocketCarrier:
         "timer_slot",
     )
 
-    def __init__(self, sock: Any, loop: Any, turn: Turn, wheel: TimerWheel, config: Config) -> None:
+    def __init__(
+        self,
+        sock: Any,
+        loop: Any,
+        turn: Turn,
+        wheel: TimerWheel,
+        config: Config,
+        agreement: Agreement | None = None,
+    ) -> None:  # Any: a raw socket, and gevent's loop, which has no type of its own
         self._config = config
-        self._connection = WebSocketConnection(config.max_payload)
+        inflater = self._deflater = None
+        if agreement is not None:
+            inflater = Inflater(agreement)
+            self._deflater = Deflater(agreement.server_bits, config.compression_threshold)
+        self._connection = WebSocketConnection(config.max_payload, inflater)
         self._link = make_link(sock, loop, self)
         self._turn = turn
         self._wheel = wheel
@@ -120,7 +135,9 @@ class WebSocketCarrier:
 
     def _end(self, ended: Ended) -> None:
         receiver, self._receiver = self._receiver, None
-        # Behind a close frame nothing more may be sent (RFC 6455 section 5.5.1), whatever still waits.
+        # The answers to what came before the end. Behind a close frame nothing more may be sent (RFC 6455 section
+        # 5.5.1), whatever still waits.
+        self.flush()
         self.outbox = None
         self._raw += ended.reply
         self.flush()
@@ -169,7 +186,7 @@ class WebSocketCarrier:
             data = self._raw
             self._raw = b""
             if outbox is not None and outbox.packets:
-                data += outbox.take_frames(WRITE_SIZE)
+                data += outbox.take_frames(WRITE_SIZE, self._deflater)
             if not data or (link.send(data) and not (outbox is not None and outbox.packets)):
                 break
         if outbox is not None and outbox.stuck is not link.is_blocked:
@@ -191,6 +208,7 @@ class WebSocketCarrier:
         if self._link.is_closed:
             return
         if self.outbox is not None and self.outbox.packets:
+            # Not compressed: all that waits for a slow client would take too long at once.
             self._raw += self.outbox.take_frames(self.outbox.size)
         if self._connection.state is State.OPEN:
             self._raw += self._connection.send_close(code, reason)

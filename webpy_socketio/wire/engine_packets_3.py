@@ -124,11 +124,11 @@ def _split_binary(body: bytes, packets: list[str | bytes]) -> None:
         packets.append(packet if kind == _BINARY else _decode_text(packet))
 
 
-def decode_base64(packet: str) -> bytes:
+def decode_base64(piece: str | bytes) -> bytes:
     """Decode binary data that is written as ``b4`` and base64. Raises ``ProtocolError`` for anything else."""
-    if packet[:2] != "b4":
+    if piece[:2] not in ("b4", b"b4"):
         raise ProtocolError("binary data in text must begin with b4")
     try:
-        return base64.b64decode(packet[2:], validate=True)
+        return base64.b64decode(piece[2:], validate=True)
     except (binascii.Error, ValueError) as error:
         raise ProtocolError("binary data in text must be base64") from error

@@ -14,6 +14,8 @@ __all__ = [
     "FIN",
     "PING",
     "PONG",
+    "RESERVED",
+    "RSV1",
     "TEXT",
     "BadFrame",
     "Frame",
@@ -21,11 +23,13 @@ __all__ = [
     "decode_frames",
     "encode_close",
     "encode_frame",
+    "peek_text",
 ]
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 FIN = 0x80
-_RESERVED = 0x70
+#: Section 5.2: the bits that only an extension gives a meaning; RSV1 is that of compression.
+RESERVED, RSV1 = 0x70, 0x40
 _MASKED = 0x80
 #: Section 5.5: all control frames have a payload of at most 125 bytes and are not fragmented.
 MAX_CONTROL_PAYLOAD = 125
@@ -54,8 +58,8 @@ def encode_frame(opcode: int, payload: bytes) -> bytes:
     return bytes((FIN | opcode, 127)) + size.to_bytes(8, "big") + payload
 
 
-def decode_frames(data: bytes | bytearray, max_payload: int) -> tuple[list[Frame], int]:
-    """Decode the whole frames at the head of ``data``.
+def decode_frames(data: bytes | bytearray, max_payload: int, refused: int = RESERVED) -> tuple[list[Frame], int]:
+    """Decode the whole frames at the head of ``data``; ``refused`` are the reserved bits that must not be set.
 
     Returns the frames and the number of bytes that they took; what is behind belongs to a frame that is still
     incomplete. Raises ``BadFrame``: 1002 for a broken frame, 1009 as soon as the header of a data frame announces more
@@ -67,14 +71,14 @@ def decode_frames(data: bytes | bytearray, max_payload: int) -> tuple[list[Frame
         first, second = data[at], data[at + 1]
         size = second & 0x7F
         body = at + 6
-        if first & _RESERVED or not second & _MASKED or size > MAX_CONTROL_PAYLOAD or first & 0x0F > TEXT:
-            extended = _check_header(frames, first, second)
+        if first & refused or not second & _MASKED or size > MAX_CONTROL_PAYLOAD or first & 0x0F > TEXT:
+            extended = _check_header(frames, first, second, refused)
             if end - at < 2 + extended:
                 break
             if extended:
                 size = int.from_bytes(data[at + 2 : at + 2 + extended], "big")
                 body += extended
-        if size > max_payload and first & 0x0F < CLOSE:
+        if size > max_payload and first & 0x0F < CLOSE and (not first & RSV1 or size > _compressed_size(max_payload)):
             raise BadFrame(frames, "", 1009)
         if body + size > end:
             break
@@ -88,14 +92,34 @@ def decode_frames(data: bytes | bytearray, max_payload: int) -> tuple[list[Frame
     return frames, at
 
 
-def _check_header(frames: list[Frame], first: int, second: int) -> int:
+def peek_text(data: bytes | bytearray) -> bytes:
+    """Give what has come of the payload of an incomplete, uncompressed text frame of at most 65,535 bytes so far; of
+    any other frame, nothing.
+    """
+    if len(data) < 2 or data[0] & ~FIN != TEXT:
+        return b""
+    body = 6 + {126: 2, 127: 8}.get(data[1] & 0x7F, 0)
+    size = len(data) - body
+    if size <= 0:
+        return b""
+    # The same frame, as if it ended here.
+    whole = bytes((data[0], _MASKED | 126)) + size.to_bytes(2, "big") + data[body - 4 :]
+    return decode_frames(whole, size)[0][0][1]
+
+
+def _compressed_size(size: int) -> int:
+    """Give the bytes that ``size`` bytes may take when they are compressed all the same (zlib's ``deflateBound``)."""
+    return size + (size >> 3) + (size >> 6) + 64
+
+
+def _check_header(frames: list[Frame], first: int, second: int, refused: int) -> int:
     """Check the rare kinds of headers; give the number of bytes of the extended length.
 
     A length in more bytes than it needs is let pass: small clients send it, and it does no harm.
     """
     opcode = first & 0x0F
-    if first & _RESERVED:
-        raise BadFrame(frames, "reserved bits are set, but no extension was negotiated")
+    if first & refused or (first & RESERVED and opcode >= CLOSE):
+        raise BadFrame(frames, "reserved bits are set to which no extension gave a meaning")
     if not second & _MASKED:
         raise BadFrame(frames, "a client's frames must be masked")
     if opcode not in _KNOWN_OPCODES:

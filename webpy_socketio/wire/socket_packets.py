@@ -27,8 +27,10 @@ __all__ = [
     "decode_packet",
     "encode_ack",
     "encode_connect",
+    "encode_connect_4",
     "encode_connect_error",
     "encode_disconnect",
+    "encode_error_4",
     "encode_event",
 ]
 
@@ -154,6 +156,16 @@ def encode_connect_error(namespace: str, message: str, data: object = None) -> b
     """Encode CONNECT_ERROR: the client is refused, with a text and any JSON value as ``data``."""
     error = {"message": message} if data is None else {"message": message, "data": data}
     return _header(CONNECT_ERROR, namespace) + encode_value(error)
+
+
+def encode_connect_4(namespace: str) -> bytes:
+    """Encode CONNECT as protocol 4 has it (clients 1.x and 2.x): they know their session id themselves."""
+    return _header(CONNECT, namespace)
+
+
+def encode_error_4(namespace: str, data: object) -> bytes:
+    """Encode protocol 4's ERROR: a text, or any other JSON value."""
+    return _header(CONNECT_ERROR, namespace) + encode_value(data)
 
 
 def encode_disconnect(namespace: str) -> bytes:
