@@ -12,12 +12,13 @@ import pytest
 
 from tests.support import node, processes
 from tests.support.browser import find_chromium
+from tests.support.leftovers import pytest_unconfigure
 from tests.support.ports import free_port as find_free_port
 from tests.support.time_limits import pytest_timeout_cancel_timer, pytest_timeout_set_timer
 
 pytest_plugins = ["pytester"]
 
-__all__ = ["pytest_timeout_cancel_timer", "pytest_timeout_set_timer"]
+__all__ = ["pytest_timeout_cancel_timer", "pytest_timeout_set_timer", "pytest_unconfigure"]
 
 MARKED_FIXTURES = {"chromium": "browser", "run_node": "npm"}
 

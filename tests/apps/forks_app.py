@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 import time
+import warnings
 
 import gevent
 import web
@@ -20,6 +21,8 @@ import web
 import webpy_socketio
 from webpy_socketio import SocketIOServer, on_disconnect, on_event, socketio_urls
 
+# Forking beside other threads is what is tested; Python 3.12 and later warn of it.
+warnings.simplefilter("ignore", DeprecationWarning)
 raw_fork = monkey.get_original("os", "fork")
 happened = []
 

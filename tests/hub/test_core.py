@@ -11,6 +11,7 @@ import pytest
 
 from tests.hub.conftest import Log
 from tests.support.dummy import DummyClient, connected
+from tests.support.scripted import let_the_loop_turn
 from tests.support.waiting import wait_until
 from tests.support.wired import WiredClient, wired
 from webpy_socketio import on_message
@@ -142,4 +143,4 @@ class TestStop:
         assert all(client.socket.is_closed for client in clients)
         for client in clients:
             client.peer.close()  # nobody is there to notice, and nothing breaks
-        gevent.sleep(0.01)
+        let_the_loop_turn()

@@ -9,6 +9,7 @@ import pytest
 from gevent import monkey
 from gevent.event import Event
 
+from tests.support.scripted import let_the_loop_turn
 from tests.support.waiting import wait_until
 from webpy_socketio.hub.doorbell import Doorbell
 
@@ -77,5 +78,5 @@ def test_ringing_after_the_end_harms_nobody() -> None:
     got: list[int] = []
     doorbell.close()
     doorbell.ring(got.append, 1)
-    gevent.sleep(0.01)
+    let_the_loop_turn()
     assert got == []

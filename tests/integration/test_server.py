@@ -529,6 +529,33 @@ def test_a_unix_socket_serves_websockets_too(tmp_path: Path) -> None:
         server.stop(1)
 
 
+class Lines:
+    """An access log."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def write(self, text: str) -> None:
+        self.lines.append(text)
+
+
+def test_the_access_log_has_a_line_per_request() -> None:
+    log = Lines()
+    server = SocketIOServer(("127.0.0.1", 0), application(), log=log)
+    server.start()
+    try:
+        with Connection(server.server_port) as connection:
+            assert connection.request("GET", "/page").status == 200
+            connection.send(b"GET\r\n\r\n")
+            assert connection.read_response().status == 400
+        with WebSocketSession(server.server_port):
+            pass
+        wait_until(lambda: len(log.lines) == 3)
+        assert [line.split('"')[2].split()[0] for line in log.lines] == ["200", "400", "101"]
+    finally:
+        server.stop(1)
+
+
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [

@@ -6,6 +6,8 @@ import _socket
 import socket
 from typing import Any
 
+import gevent
+
 #: Seconds after which a peer gives up to wait for bytes.
 PATIENCE = 5.0
 
@@ -90,6 +92,12 @@ class Peer:
 
     def close(self) -> None:
         self.socket.close()
+
+
+def let_the_loop_turn(times: int = 3) -> None:
+    """Let the loop look at its sockets and run its callbacks a few times: what was going to happen has happened."""
+    for _ in range(times):
+        gevent.idle()  # not sleep(0), after which the loop has not looked at any socket
 
 
 def scripted_pair() -> tuple[ScriptedSocket, Peer]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import gevent
 import pytest
 
-from tests.support.scripted import Peer, ScriptedSocket, scripted_pair
+from tests.support.scripted import Peer, ScriptedSocket, let_the_loop_turn, scripted_pair
 
 Pair = tuple[ScriptedSocket, Peer]
 
@@ -59,6 +60,18 @@ def test_a_peer_reads_frames_and_the_end(pair: Pair) -> None:
     assert theirs.receive_frame() == (-1, b"")
     assert theirs.is_at_end()
     assert ours.is_closed
+
+
+def test_when_the_loop_has_turned_what_was_sent_has_arrived(pair: Pair) -> None:
+    ours, theirs = pair
+    got: list[bytes] = []
+    watcher = gevent.get_hub().loop.io(ours.fileno(), 1)
+    watcher.start(lambda: got.append(ours.recv(10)))
+    theirs.send(b"x")
+    let_the_loop_turn()
+    watcher.stop()
+    watcher.close()
+    assert got == [b"x"]
 
 
 def test_a_peer_tells_a_byte_from_the_end(pair: Pair) -> None:

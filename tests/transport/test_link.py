@@ -12,7 +12,7 @@ import gevent
 import pytest
 
 from tests.support.certificates import client_context, make_certificate
-from tests.support.scripted import Peer, ScriptedSocket, scripted_pair
+from tests.support.scripted import Peer, ScriptedSocket, let_the_loop_turn, scripted_pair
 from tests.support.waiting import wait_until
 from webpy_socketio.transport.link import Link, TLSLink, make_link, peer_is_gone
 
@@ -75,7 +75,7 @@ def tls() -> Iterator[Wire]:
 class TestReading:
     def test_nothing_is_read_before_the_start(self, wire: Wire) -> None:
         wire.peer.send(b"early")
-        gevent.sleep(0.01)
+        let_the_loop_turn()
         assert wire.owner.told == []
         wire.link.start()
         wire.wait_for(b"early")
@@ -92,7 +92,7 @@ class TestReading:
         wire.link.start()
         wire.peer.close()
         wire.wait_for("end")
-        gevent.sleep(0.01)
+        let_the_loop_turn()
         assert wire.owner.told == ["end"]
 
     def test_a_reset_is_an_end(self, wire: Wire) -> None:
@@ -112,7 +112,7 @@ class TestReading:
         wire.link.start()
         wire.link.pause()
         wire.peer.send(b"x")
-        gevent.sleep(0.01)
+        let_the_loop_turn()
         assert wire.owner.told == []
         wire.link.start()
         wire.link.start()  # once more does no harm
@@ -127,7 +127,7 @@ class TestReading:
     def test_what_came_before_a_link_that_is_closed_is_dropped(self, wire: Wire) -> None:
         wire.link.start_with(b"first")
         wire.link.close()
-        gevent.sleep(0.01)
+        let_the_loop_turn()
         assert wire.owner.told == []
 
     def test_an_owner_that_raises_is_told_and_read_on(self, wire: Wire) -> None:
@@ -216,7 +216,7 @@ class TestClosing:
         wire.peer.send(b"never read")
         wire.link.close()
         assert (wire.link.is_closed, wire.link.is_blocked, wire.socket.is_closed) == (True, False, True)
-        gevent.sleep(0.01)
+        let_the_loop_turn()
         assert wire.owner.told == []
         assert wire.peer.is_at_end()
 
@@ -303,7 +303,7 @@ class TestTLS:
         tls.socket.receives = [b"one", b"two", ssl.SSLWantReadError()]
         tls.link.start()
         tls.wait_for(b"one")
-        gevent.sleep(0.01)
+        let_the_loop_turn()
         assert tls.owner.told == [b"one"]
         tls.link.start()
         tls.wait_for(b"one", b"two")
@@ -318,7 +318,7 @@ class TestTLS:
         gevent.sleep(0)
         tls.socket.sends = [ssl.SSLWantReadError()]
         assert tls.link.send(b"hello") is False
-        gevent.sleep(0.01)
+        let_the_loop_turn()
         assert (tls.link.is_blocked, len(tls.socket.sent)) == (True, 1)
         tls.peer.send(b"what OpenSSL waits for")
         assert tls.peer.receive(5) == b"hello"

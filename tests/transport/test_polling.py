@@ -7,7 +7,9 @@ from typing import Any
 import gevent
 import pytest
 
+from tests.support.scripted import let_the_loop_turn
 from webpy_socketio.config import Config
+from webpy_socketio.transport import polling as polling_module
 from webpy_socketio.transport.outbox import Budget, Outbox, OutgoingPacket
 from webpy_socketio.transport.polling import MAX_PIECES, PollingCarrier
 
@@ -188,12 +190,14 @@ class TestUpgrade:
         polling.push("42[1]")
         assert get.get(timeout=5) == b"42[1]"
 
-    def test_if_it_does_not_come_about_gets_are_held_again(self) -> None:
+    def test_if_it_does_not_come_about_gets_are_held_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(polling_module, "PROBING_WAIT", 0)
         polling = Polling()
         polling.carrier.release()
+        assert polling.answer() == b"6"
         polling.carrier.hold()
         get = polling.get()
-        gevent.sleep(0.15)
+        let_the_loop_turn()
         assert not get.ready()
         polling.push("1")
         assert get.get(timeout=5) == b"1"

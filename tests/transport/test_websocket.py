@@ -8,7 +8,7 @@ from typing import Any
 import gevent
 import pytest
 
-from tests.support.scripted import scripted_pair
+from tests.support.scripted import let_the_loop_turn, scripted_pair
 from tests.support.transcripts import client_frame, close_payload
 from tests.support.waiting import wait_until
 from webpy_socketio.config import Config
@@ -49,7 +49,7 @@ class Wire:
     """A carrier with its outbox on one end of a socket pair."""
 
     def __init__(self, **settings: Any) -> None:
-        config = Config.of({"close_timeout": 0.05, **settings})
+        config = Config.of(settings)
         loop = gevent.get_hub().loop
         self.failures: list[int] = []
         self.socket, self.peer = scripted_pair()
@@ -74,14 +74,18 @@ class Wire:
         wait_until(lambda: self.receiver.told == list(told), what=f"{told}, not {self.receiver.told}")
 
 
-@pytest.fixture
-def wire() -> Iterator[Wire]:
-    wire = Wire()
+@pytest.fixture(params=[{}])
+def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
+    wire = Wire(**request.param)
     yield wire
     wire.carrier.abort()
     wire.wheel.close()
     wire.peer.close()
     assert wire.failures == []
+
+
+#: For peers that do not do what closing asks of them.
+impatient = pytest.mark.parametrize("wire", [{"close_timeout": 0.02}], indirect=True, ids=["impatient"])
 
 
 def text(payload: str) -> bytes:
@@ -111,7 +115,7 @@ class TestReading:
         wire.start()
         wire.carrier.pause()
         wire.peer.send(text("x"))
-        gevent.sleep(0.01)
+        let_the_loop_turn()
         assert wire.receiver.told == []
         wire.carrier.resume()
         wire.wait_for("x", "batch")
@@ -119,7 +123,7 @@ class TestReading:
     def test_before_the_start_resuming_does_nothing(self, wire: Wire) -> None:
         wire.peer.send(text("x"))
         wire.carrier.resume()
-        gevent.sleep(0.01)
+        let_the_loop_turn()
         assert wire.receiver.told == []
 
     def test_a_ping_is_answered_by_itself(self, wire: Wire) -> None:
@@ -160,7 +164,7 @@ class TestWriting:
     def test_without_anything_to_say_nothing_is_written(self, wire: Wire) -> None:
         wire.start()
         wire.carrier.wake()
-        gevent.sleep(0.01)
+        let_the_loop_turn()
         assert wire.socket.sent == []
 
     def test_much_is_written_in_portions(self, wire: Wire) -> None:
@@ -189,7 +193,7 @@ class TestWriting:
         wire.push("x" * 8_000_000)
         wait_until(lambda: wire.outbox.stuck)
         wire.push("whole")
-        gevent.sleep(0.01)
+        let_the_loop_turn()
         assert [packet.text for packet in wire.outbox.packets] == [b"whole"]
         assert [len(wire.peer.receive_frame()[1]) for _ in range(2)] == [8_000_000, 5]
 
@@ -240,6 +244,14 @@ class TestThePeerCloses:
         assert wire.peer.receive_frame() == (CLOSE, b"\x03\xe8")
         assert wire.peer.is_at_end()
 
+    def test_what_is_said_while_the_close_frame_waits_is_dropped(self, wire: Wire) -> None:
+        wire.start()
+        wire.receiver.receive_batch_end = lambda: wire.push("too late")  # type: ignore[method-assign]  # that is the test
+        wire.socket.sends = [0, 0, 0]
+        wire.peer.send(client_frame(CLOSE, close_payload(1000)))
+        assert wire.peer.receive_frame() == (CLOSE, b"\x03\xe8")
+        assert wire.peer.is_at_end()
+
     def test_a_violation_is_told_and_the_peer_may_read_it(self, wire: Wire) -> None:
         wire.start()
         wire.peer.send(client_frame(TEXT, b"x", mask=None))
@@ -251,6 +263,7 @@ class TestThePeerCloses:
         wire.peer.close()
         wait_until(lambda: wire.socket.is_closed)
 
+    @impatient
     def test_a_violator_that_does_not_close_is_cut_off(self, wire: Wire) -> None:
         wire.start()
         wire.peer.send(client_frame(3))
@@ -286,16 +299,18 @@ class TestWeClose:
         wire.start()
         wire.carrier.close()
         wire.peer.send(text("crossing"))
-        gevent.sleep(0.01)
+        let_the_loop_turn()
         assert wire.receiver.told == []
         assert not wire.socket.is_closed
 
+    @impatient
     def test_a_peer_that_does_not_answer_is_cut_off(self, wire: Wire) -> None:
         wire.start()
         wire.carrier.close()
         wait_until(lambda: wire.socket.is_closed)
         assert len(wire.wheel) == 0
 
+    @impatient
     def test_a_peer_that_does_not_read_is_cut_off_too(self, wire: Wire) -> None:
         wire.start()
         wire.push("x" * 8_000_000)

@@ -90,6 +90,7 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
         if not isinstance(result, tuple):
             return result
         self.status, answer = result
+        self._orig_status = None  # that of an earlier request
         try:
             self._sendall(answer)
             self._linger()
