@@ -11,6 +11,8 @@ PORT ?= 8000
 PYTEST_ARGS ?=
 ROWS ?=
 SUITES ?=
+TARGETS ?=
+SECONDS_EACH ?= 600
 
 VENV := .venv
 PY := $(VENV)/bin/python
@@ -22,7 +24,7 @@ SYSTEM := PYTHON=$(PYTHON) .ci/system-packages
 # Two of the set-up steps at once would wait for the same lock of apt or write the same stamp.
 .NOTPARALLEL:
 
-.PHONY: help venv client npm demo test lint format unit matrix wheel protocol-suites compliance clean system
+.PHONY: help venv client npm demo test lint format unit matrix compiled wheel protocol-suites compliance fuzz clean system
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 25
@@ -94,6 +96,16 @@ unit: venv ## the tests without a browser, Node, real clients and the example: a
 matrix: client npm ## the tests without a browser on every Python found, and with the oldest dependencies
 	ROWS="$(ROWS)" $(PYTHON) -m tests.support.matrix $(PYTEST_ARGS)
 
+.venvs/compiled/.made: pyproject.toml
+	@$(SYSTEM) venv
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install -qq 'setuptools>=77' mypy types-gevent '.[test]'
+	$(@D)/bin/python -m pip uninstall -qq --yes webpy_socketio
+	@touch $@
+
+compiled: .venvs/compiled/.made client npm ## the tests without a browser, with the hot modules compiled (a C compiler is needed)
+	.venvs/compiled/bin/python -m tests.support.compiled $(PYTEST_ARGS)
+
 wheel: venv client ## build sdist and wheel into dist/ and check what is inside
 	rm -rf build dist
 	$(PY) -m build -q
@@ -106,7 +118,16 @@ protocol-suites: venv ## the official protocol suites against our apps; SUITES= 
 compliance: venv ## the Autobahn|Testsuite against our WebSockets, about ten minutes; needs a CPython 2.7 for the suite
 	$(PY) -m tests.compliance.run_autobahn
 
+.venvs/fuzz/.made: pyproject.toml
+	@$(SYSTEM) venv
+	@[ -x $(@D)/bin/python ] || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install -qq atheris==3.0.0 --editable .
+	@touch $@
+
+fuzz: .venvs/fuzz/.made ## the fuzzer, ten minutes for each decoder; TARGETS= and SECONDS_EACH= for less
+	nice -n 19 .venvs/fuzz/bin/python -m tests.fuzz.run $(TARGETS) --seconds $(SECONDS_EACH)
+
 clean: ## remove all that the other commands made
-	rm -rf $(VENV) .venvs build dist *.egg-info node_modules tests/js/node_modules webpy_socketio/static/vendor
+	rm -rf $(VENV) .venvs .compiled build dist *.egg-info node_modules tests/js/node_modules webpy_socketio/static/vendor
 	rm -rf .coverage $(TEST_OUTPUT) .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,8 +1,32 @@
-"""Say what TOML cannot: the top-level templates/ is installed as the package's own sub-directory."""
+"""Say what TOML cannot: the top-level templates/ is installed as the package's own sub-directory, and the modules that
+every message goes through can be compiled.
+
+``WEBPY_SOCKETIO_COMPILE=1`` in the environment compiles them with mypyc, which the build needs then (``pip install
+mypy``; a C compiler too): same sources, same behaviour, see "Compiling" in docs/design.rst. Without it nothing is
+compiled and the package works everywhere.
+"""
+
+import os
 
 from setuptools import find_packages, setup
 
 TEMPLATES = "webpy_socketio.templates"
+HOT = {
+    "wire": "attachments engine_packets frames socket_packets values",
+    "state": "engine_session engine_session_3 packet_stream peer peer_4 websocket",
+    "transport": "outbox outboxes outgoing_3 turn",
+}
+
+
+def compiled_modules() -> list:
+    """Have mypyc make C of the hot modules, if the environment asks for it."""
+    if os.environ.get("WEBPY_SOCKETIO_COMPILE", "0") in ("", "0"):
+        return []
+    from mypyc.build import mypycify
+
+    modules = [f"webpy_socketio/{layer}/{name}.py" for layer, names in HOT.items() for name in names.split()]
+    return mypycify(modules, opt_level="3", debug_level="0")
+
 
 setup(
     packages=[*find_packages(include=["webpy_socketio", "webpy_socketio.*"]), TEMPLATES],
@@ -12,6 +36,7 @@ setup(
         "webpy_socketio": ["py.typed", "static/*", "static/vendor/*"],
         TEMPLATES: ["*.html", "**/*.html"],
     },
+    ext_modules=compiled_modules(),
     include_package_data=False,
     zip_safe=False,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -93,6 +94,80 @@ def test_none_is_no_value_for_a_name(setting: str) -> None:
 def test_one_transport_as_a_string_is_an_error_that_shows_it_whole() -> None:
     with pytest.raises(UsageError, match="not 'websocket'"):
         Config(transports="websocket")  # type: ignore[arg-type]  # that is the point
+
+
+@pytest.mark.parametrize(("given", "threshold"), [(True, 1_024), (False, 0), (1, 1), (5_000, 5_000)])
+def test_the_compression_of_answers_is_on_unless_told_otherwise(given: Any, threshold: int) -> None:
+    assert DEFAULTS.http_compression is True
+    assert Config(http_compression=given).http_compression_threshold == threshold
+
+
+@pytest.mark.parametrize("given", [0, -1, None, "on"])
+def test_other_values_of_it_are_an_error(given: Any) -> None:
+    with pytest.raises(UsageError, match="http_compression must be True, False or a number of bytes above 0, not "):
+        Config(http_compression=given)
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ((), ()),
+        ("127.0.0.1", ("127.0.0.1",)),
+        (["10.0.0.0/8", "unix", "fd00::/8", "10.1.2.3/8"], ("10.0.0.0/8", "unix", "fd00::/8", "10.1.2.3/8")),
+        ([ip_network("10.0.0.0/8"), ip_address("::1")], ("10.0.0.0/8", "::1")),
+    ],
+)
+def test_trusted_proxies_are_addresses_networks_and_unix(given: Any, names: tuple[str, ...]) -> None:
+    assert Config(trusted_proxies=given).trusted_proxies == names
+
+
+@pytest.mark.parametrize("given", ["localhost", ["10.0.0.0/33"], ["*"], [""], 5, None, [None]])
+def test_anything_else_is_an_error_that_shows_it(given: Any) -> None:
+    with pytest.raises(
+        UsageError, match=r'trusted_proxies must be addresses, networks such as "10.0.0.0/8", or "unix"'
+    ):
+        Config(trusted_proxies=given)
+
+
+def test_without_proxies_nobody_is_believed() -> None:
+    assert (DEFAULTS.trusted_proxies, DEFAULTS.forwarded_header) == ((), "x-forwarded")
+
+
+@pytest.mark.parametrize("given", ["X-Forwarded-For", None, ""])
+def test_the_forwarded_header_is_of_two_kinds(given: Any) -> None:
+    assert Config(forwarded_header="forwarded").forwarded_header == "forwarded"
+    with pytest.raises(UsageError, match='forwarded_header must be "x-forwarded" or "forwarded", not '):
+        Config(forwarded_header=given)
+
+
+@pytest.mark.parametrize("given", ["check", 1, True])
+def test_admit_is_a_function(given: Any) -> None:
+    assert DEFAULTS.admit is None
+    with pytest.raises(UsageError, match="admit must be a function that takes the handshake's request, not "):
+        Config(admit=given)
+
+
+@pytest.mark.parametrize(
+    "given", [5, "a b", "a;b", "a=b", "", {"path": "/;x"}, {"expires": "never"}, {"max_age": "60"}, {"name": None}, [1]]
+)
+def test_a_cookie_that_cannot_be_is_an_error_that_lists_what_can(given: Any) -> None:
+    assert DEFAULTS.cookie is None
+    with pytest.raises(
+        UsageError, match=r"cookie must be .* some of name, path, domain, max_age, http_only, same_site"
+    ):
+        Config(cookie=given)
+
+
+@pytest.mark.parametrize("given", [0, -1, 1.5, True, "5"])
+def test_connections_per_address_are_a_number_or_not_counted(given: Any) -> None:
+    assert DEFAULTS.max_connections_per_address is None
+    assert Config(max_connections_per_address=5).max_connections_per_address == 5
+    with pytest.raises(UsageError, match="max_connections_per_address must be a whole number above 0, not "):
+        Config(max_connections_per_address=given)
+
+
+def test_as_many_packets_fit_into_a_payload_as_the_smallest_events_do() -> None:
+    assert DEFAULTS.max_packets_per_payload == DEFAULTS.max_payload // len('42["x"]\x1e')
 
 
 @pytest.mark.parametrize(("given", "threshold"), [(True, 1_024), (1, 1), (5_000, 5_000)])

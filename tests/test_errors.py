@@ -8,6 +8,7 @@ import pytest
 
 from webpy_socketio import errors
 from webpy_socketio.errors import (
+    AnswersMissing,
     BackplaneError,
     EventError,
     HandshakeRefused,
@@ -63,8 +64,20 @@ def test_a_refusal_has_the_text_of_node_unless_another_is_given() -> None:
     assert (refused.message, refused.data, str(refused)) == ("not you", {"why": 1}, "not you")
 
 
+def test_a_refusal_of_a_handshake_has_a_status() -> None:
+    assert (Refused().status, Refused("Log in", status=401).status) == (403, 401)
+    with pytest.raises(UsageError, match="status must be an HTTP status from 400 to 599, not 200"):
+        Refused("x", status=200)
+
+
 @pytest.mark.parametrize("error", [ProtocolError("a", 1007), Refused("b"), NoSocket("c"), BackplaneError("d")])
 def test_errors_survive_a_process_boundary(error: Exception) -> None:
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is type(error)
     assert str(copy) == str(error)
+
+
+def test_missing_answers_are_a_timeout_with_what_came_and_who_is_missing() -> None:
+    error = AnswersMissing("1 of 2 clients did not answer", {"a": 1}, ["b"])
+    assert isinstance(error, TimeoutError)
+    assert (str(error), error.answers, error.missing) == ("1 of 2 clients did not answer", {"a": 1}, ["b"])

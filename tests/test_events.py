@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -128,7 +129,15 @@ class TestDecorators:
         on_event("move", namespace=given)(make("request, socket, context"))
         assert [handler.namespace for handler in handlers()] == [name, name]
 
-    @pytest.mark.parametrize("given", ["/a,b", ",", None, 5])
+    def test_or_is_a_regular_expression(self, handlers: Any) -> None:
+        pattern = re.compile("^/tenant-")
+        on_message(namespace=pattern)(make("request, socket, context, message"))
+        on_event("move", namespace=pattern)(make("request, socket, context"))
+        assert [handler.namespace for handler in handlers()] == [pattern, pattern]
+        assert [handlers()[0].serves(name) for name in ("/tenant-1", "/my/tenant-1", "/")] == [True, False, False]
+        assert [registry.knows(name) for name in ("/tenant-1", "/tenant", "/")] == [True, False, True]
+
+    @pytest.mark.parametrize("given", ["/a,b", ",", None, 5, re.compile(b"/chat")])
     def test_what_cannot_be_one_is_an_error(self, given: Any) -> None:
         with pytest.raises(EventError, match="namespace must be a string"):
             on_message(namespace=given)(make("request, socket, context, message"))
@@ -397,6 +406,31 @@ class TestRegistry:
         for number in range(1000):
             filled.named("/", f"made up {number}")
         assert len(filled._found) < 10
+
+    def test_a_name_has_the_handlers_of_patterns_too_in_order_of_registration(self) -> None:
+        filled = self.registry()
+        for name, namespace in (("a", re.compile("/s")), ("a", "/side"), ("a", re.compile(".*e$")), ("*", "/side")):
+            filled.add(Handler(Event.NAMED, make("*args"), name, namespace, None))
+        wanted = [re.compile("/s"), "/side", re.compile(".*e$")]
+        assert [handler.namespace for handler in filled.named("/side", "a")] == wanted
+        assert [handler.namespace for handler in filled.named("/several", "a")] == wanted[:1]
+        assert [handler.name for handler in filled.named("/side", "b")] == ["*"]
+
+    def test_the_same_pattern_compiled_anew_is_the_same(self) -> None:
+        filled, function = Registry(), make("*args")
+        for flags in (0, 0, re.IGNORECASE):
+            re.purge()
+            filled.add(Handler(Event.MESSAGE, function, None, re.compile("/s", flags), None))
+        assert len(filled.of("/side", Event.MESSAGE)) == 2
+
+    def test_of_names_that_clients_make_up_only_so_many_are_remembered(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(events, "MAX_FOUND", 50)
+        filled = Registry()
+        filled.add(Handler(Event.MESSAGE, make("*args"), None, re.compile("/s"), None))
+        for number in range(1000):
+            assert len(filled.named(f"/s{number}", "message")) == 1
+            assert filled.of(f"/s{number}", Event.CONNECT) == ()
+        assert len(filled._found) <= 50
 
     def test_it_knows_which_namespaces_are_handled(self) -> None:
         filled = self.registry()

@@ -14,6 +14,7 @@ import web
 
 import webpy_socketio
 from webpy_socketio import errors, events
+from webpy_socketio.hub.hub import default_hub
 from webpy_socketio.hub.socket import Socket
 
 STAR = {
@@ -36,7 +37,17 @@ STAR = {
     "EventError",
     "Refused",
 }
-ATTRIBUTES = {"channels", "channel_members", "clients", "template_dir", "socketio_scripts", "add_templates"}
+ATTRIBUTES = {
+    "Namespace",
+    "call",
+    "disconnect",
+    "channels",
+    "channel_members",
+    "clients",
+    "template_dir",
+    "socketio_scripts",
+    "add_templates",
+}
 
 
 def parameters(function: Any) -> list[str]:
@@ -96,6 +107,7 @@ class TestUrls:
     def test_the_old_form_as_a_string_works_too(self) -> None:
         app = web.application(("/socket\\.io(?:/.*)?", "socketio"), {"socketio": webpy_socketio.socketio})
         response = app.request("/socket.io/?EIO=4&transport=nonsense")
+        default_hub().stop(0)  # which the first request has opened
         assert response.status == "400 Bad Request"
         assert b"Transport unknown" in response.data
 
@@ -117,6 +129,8 @@ class TestSignatures:
             ("broadcast", ["message"]),
             ("broadcast_channel", ["message", "channel"]),
             ("emit", ["event", "*args", "to=None", "skip=None", "namespace='/'", "volatile=False"]),
+            ("call", ["event", "*args", "to=None", "timeout=60", "skip=None", "namespace='/'"]),
+            ("disconnect", ["to", "close=False", "namespace='/'"]),
             ("channels", ["namespace='/'"]),
             ("channel_members", ["channel", "namespace='/'"]),
             ("clients", ["namespace='/'"]),
@@ -147,7 +161,7 @@ class TestSignatures:
 
     def test_members_of_the_socket(self) -> None:
         members = {"channels", "channel", "id", "session", "request", "context", "namespace", "connected", "reason"}
-        assert members | {"protocol"} <= set(dir(Socket))
+        assert members | {"protocol", "volatile"} <= set(dir(Socket))
 
 
 class TestErrors:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -283,6 +284,56 @@ def test_a_page_talks_in_one_room(tmp_path: Path, open_page: OpenPage, python: s
         assert page.problems() == []
 
 
+@runs(python="survey")
+def test_many_are_asked_and_those_who_answer_are_counted(tmp_path: Path, python: str) -> None:
+    python = python.replace("timeout=5", "timeout=0.5")
+    with serving(tmp_path, python) as site, Person(site.url) as ann, Person(site.url) as bob, Person(site.url) as carl:
+        for person in (ann, bob, carl):
+            person.subscribe("room-42")
+        bob.answer("vote", lambda question: f"yes to {question}")
+        carl.answer("vote", lambda question: "no")
+        assert sorted(ann.ask("start vote", "tea")) == ["no", "yes to tea"]
+        with Person(site.url) as dora:
+            dora.answer("vote", lambda question: time.sleep(2))
+            dora.subscribe("room-42")
+            assert sorted(ann.ask("start vote", "tea")) == ["no", "yes to tea"]
+
+
+@runs(python="class")
+def test_a_class_holds_the_handlers_of_a_namespace(tmp_path: Path, python: str) -> None:
+    with serving(tmp_path, python) as site, Person(site.url, "/chat") as bob:
+        with Person(site.url, "/chat", auth={"nickname": "ann"}) as ann:
+            assert ann.ask("user message", "Hello!") == "thank you"
+        bob.wait_for(["told", "ann", "Hello!"], ["left", "ann"])
+
+
+@runs(python="admit")
+def test_whoever_has_no_cookie_is_refused(tmp_path: Path, python: str) -> None:
+    with serving(tmp_path, python) as site:
+        handshake = f"{site.url}/socket.io/?EIO=4&transport=polling"
+        refused = requests.get(handshake, timeout=TIMEOUT)
+        assert (refused.status_code, refused.json()["message"]) == (401, "Log in first")
+        assert requests.get(handshake, cookies={"user": "ann"}, timeout=TIMEOUT).status_code == 200
+
+
+@runs(python="limits")
+def test_who_sends_too_much_is_told_and_so_are_we(tmp_path: Path, python: str) -> None:
+    echo = "\n@on_message\ndef echo(request, socket, context, message):\n    return message\n"
+    with serving(tmp_path, completed(python, "print(violation, violation.count, flush=True)") + echo) as site:
+        with Person(site.url) as ann:
+            answers = [ann.send(number) for number in range(21)]
+        assert answers[20]["__error__"] == "rate_limit"
+        assert set(answers[20]) == {"__error__", "message", "retry_after"}
+        site.program.wait_for_line("rate_limit exceeded by session .*, at most 20 .* 1$")
+
+
+@runs(python="latest")
+def test_of_prices_only_the_latest_waits(tmp_path: Path, python: str) -> None:
+    with serving(tmp_path, python) as site, Person(site.url) as ann:
+        key = "webpy_socketio.config.current().outbox_policy.key"
+        assert ann.ask("resolve", f"{key}('price', ['EUR', 1]), {key}('message', [1])") == "('EUR', None)"
+
+
 @runs(python="message-log")
 def test_the_message_log_is_seen(tmp_path: Path, python: str) -> None:
     with serving(tmp_path, python) as site, Person(site.url) as ann:
@@ -354,6 +405,8 @@ def test_the_table_of_settings_is_right() -> None:
         "both": ("polling", "websocket"),
         "True": True,
         "False": False,
+        "None": None,
+        "()": (),
         '"refuse"': "refuse",
         "same origin": None,
         "25 s": 25,
@@ -368,7 +421,8 @@ def test_the_table_of_settings_is_right() -> None:
         name: getattr(config.Config(), name) for name in table
     }
     assert config.DEFAULT_MESSAGE_LOG_FORMAT in document.plain_blocks()
-    policies = {*get_args(config.OutboxPolicy)} - {config.Config().outbox_policy}
+    (literal, _) = get_args(config.OutboxPolicy)
+    policies = {*get_args(literal)} - {config.Config().outbox_policy}
     assert policies == set(re.findall(r'"(\w+)"', table["outbox_policy"][1]))
     assert {"client_file"} <= config.Config.names() & set(document.literals())
 

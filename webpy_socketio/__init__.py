@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging as _logging
 
 from .config import Config as Config
+from .errors import AnswersMissing as AnswersMissing
 from .errors import EventError, NoSocket, Refused
 from .errors import SocketClosed as SocketClosed
 from .errors import UsageError as UsageError
@@ -27,10 +28,17 @@ from .gateway.webpy_databases import close_databases as _close_databases
 from .gateway.webpy_locals import repair_web_locals as _repair_web_locals
 from .hub.mailbox import cleanups as _cleanups
 from .hub.out_of_band import broadcast, broadcast_channel, emit, send
+from .hub.out_of_band import call as call
 from .hub.out_of_band import channel_members as channel_members
 from .hub.out_of_band import channels as channels
 from .hub.out_of_band import clients as clients
+from .hub.out_of_band import disconnect as disconnect
 from .hub.socket import Socket as Socket
+from .limit_rules import Violation as Violation
+from .limits import on_limit as on_limit
+from .limits import rate_limit as rate_limit
+from .namespaces import Namespace as Namespace
+from .policies import Coalesce as Coalesce
 from .scripts import add_templates as add_templates
 from .scripts import socketio_scripts as socketio_scripts
 from .scripts import template_dir as template_dir

@@ -55,6 +55,10 @@ class Channels(Generic[M]):
         """Give a member's channels, in the order in which it subscribed."""
         return list(self._channels.get(member, ()))
 
+    def count(self, member: M) -> int:
+        """Count a member's channels."""
+        return len(self._channels.get(member, ()))
+
     def holds(self, member: M, channel: str) -> bool:
         """Tell whether a member is subscribed to a channel."""
         return channel in self._channels.get(member, ())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from enum import Enum
+from typing import NamedTuple
 
-__all__ = ["NO_ACK", "RESERVED_EVENTS", "Environ", "NoAck"]
+__all__ = ["NO_ACK", "RESERVED_EVENTS", "Environ", "Excess", "NoAck"]
 
 #: A WSGI environ.
 Environ = dict[str, object]
@@ -13,6 +14,14 @@ Environ = dict[str, object]
 RESERVED_EVENTS = frozenset(
     ("connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener")
 )
+
+
+class Excess(NamedTuple):
+    """By how much a peer exceeded a limit: the setting's name, what came, and what is allowed."""
+
+    limit: str
+    size: float
+    most: float
 
 
 class NoAck(Enum):

@@ -1,4 +1,4 @@
-"""What stands behind nginx in the tests: python behind_nginx.py PORT."""
+"""What stands behind nginx in the tests: python behind_nginx.py PORT [SETTINGS], or the path of a socket."""
 
 from gevent import monkey
 
@@ -6,6 +6,7 @@ monkey.patch_all()
 
 import json
 import logging
+import socket as sockets
 import sys
 
 import web
@@ -23,6 +24,11 @@ continued = Event()
 @on_event("echo")
 def echo(request, socket, context, *values):
     return values
+
+
+@on_event("who")
+def who(request, socket, context):
+    return request.get("REMOTE_ADDR"), request["wsgi.url_scheme"]
 
 
 @on_event("shout")
@@ -73,11 +79,22 @@ class Icon:
 urls = ("/seen", Seen, "/say", Say, "/socket.io/stream", Stream, "/page", Page, "/favicon.ico", Icon)
 urls += socketio_urls
 
+
+def listener(where):
+    if where.isdecimal():
+        return "127.0.0.1", int(where)
+    listening = sockets.socket(sockets.AF_UNIX)
+    listening.bind(where)
+    listening.listen()
+    print("listening")
+    return listening
+
+
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
     web.config.debug = False
     application = web.application(urls, globals()).wsgifunc()
-    server = SocketIOServer(
-        ("127.0.0.1", int(sys.argv[1])), application, message_log_format="%(HTTP_X_REAL_IP)s says %(MESSAGE)s"
-    )
+    settings = {"message_log_format": "%(HTTP_X_REAL_IP)s says %(MESSAGE)s"}
+    settings |= json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
+    server = SocketIOServer(listener(sys.argv[1]), application, **settings)
     server.serve_forever()

@@ -91,6 +91,9 @@ def connected(request, socket, context):
         raise OwnTrouble("in on_connect")
     elif wish == "refuse":
         raise Refused("not you")
+    elif wish == "type error":
+        seen["connected with a type error"] += 1
+        raise TypeError("of the handler's own")
 
 
 @on_disconnect
@@ -185,6 +188,15 @@ def send_back(request, socket, context, blob):
     socket.emit("blob", blob)
 
 
+SHOWN = ("REMOTE_ADDR", "wsgi.url_scheme", "HTTP_HOST", "HTTP_COOKIE", "HTTP_AUTHORIZATION")
+
+
+@on_event("who")
+def who(request, socket, context):
+    """Tell who asks, as far as the handshake's request knows."""
+    return {name: request.get(name) for name in SHOWN}
+
+
 @on_event("to channel")
 def to_channel(request, socket, context, channel, value):
     socket.send_and_broadcast_channel(value, channel)
@@ -222,6 +234,7 @@ def held():
     return {
         "clients": len(hub.clients),
         "farewells": len(hub.farewells),
+        "addresses": len(hub.addresses),
         "sockets": sum(len(home.sockets) for home in homes),
         "channels": sum(len(home.channels) for home in homes),
         "members": sum(len(home.channels._channels) for home in homes),
@@ -242,6 +255,13 @@ def held():
 def as_json(value):
     web.header("Content-Type", "application/json")
     return json.dumps(value)
+
+
+class Asker:
+    """Who asks, as an ordinary page sees it."""
+
+    def GET(self):
+        return as_json({name: web.ctx.env.get(name) for name in (*SHOWN, "REMOTE_PORT")})
 
 
 class Records:
@@ -352,6 +372,7 @@ class Visit:
 urls = (
     *("/records", Records, "/state", State, "/seen", Seen, "/clients", Clients, "/kinds", Kinds, "/release", Release),
     *("/threads", Threads, "/stop", Stop, "/slow", Slow),
+    *("/asker", Asker),
     *("/upload", Upload, "/unread", Unread, "/download", Download, "/visit", Visit),
 )
 app = web.application(urls + socketio_urls, {}, autoreload=False)
@@ -376,6 +397,23 @@ def origin_rule(origin, environ):
     return origin == "http://friend.example" and "HTTP_HOST" in environ
 
 
+def admit(request):
+    """Do with a handshake what its query wishes."""
+    wish = request.query.get("wish")
+    seen[f"admit {wish}"] += 1
+    if wish == "refuse":
+        raise Refused("Log in first", status=401)
+    if wish == "raise":
+        raise OwnTrouble("in admit")
+    if wish == "time out":
+        raise gevent.Timeout(1)
+    if wish == "wait":
+        released.wait()
+    return {"false": False, "true": True, "other": "yes"}.get(wish)
+
+
+if settings.get("admit"):
+    settings["admit"] = admit
 if settings.get("cors_allowed_origins") == "callable":
     settings["cors_allowed_origins"] = origin_rule
 

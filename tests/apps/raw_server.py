@@ -27,16 +27,24 @@ Record = tuple[str, str, str, str | None]
 """Logger, level, text, and the name of the exception whose traceback goes with it."""
 
 
+def is_no_limit(record: Record) -> bool:
+    """Tell whether a record is about something else than a limit that struck."""
+    return record[1] != "WARNING" or " exceeded " not in record[2]
+
+
 class RawServer:
     """The application in a process of its own. ``settings`` are those of `SocketIOServer`; with a ``context``, TLS is
     spoken.
     """
 
+    app = APP
+
     def __init__(self, directory: Path, context: ssl.SSLContext | None = None, **settings: Any) -> None:
         self.port = free_port()
         self.context = context
         self._start = 0
-        self.program = Program(python_command(APP, self.port, json.dumps(settings)), directory / f"raw-{self.port}.log")
+        command = python_command(self.app, self.port, json.dumps(settings))
+        self.program = Program(command, directory / f"raw-{self.port}.log")
         try:
             self.program.wait_for_port(self.port)
         except BaseException:
@@ -86,8 +94,11 @@ class RawServer:
         return self.records()
 
     def logged(self, timeout: float = 10.0) -> tuple[str, str]:
-        """Wait for the one record since the mark; return its logger (without the package) and its text."""
-        records = self.wait_for_records(1, timeout)
+        """Wait for the one record since the mark; return its logger (without the package) and its text. The line about
+        a limit, where one struck, is not counted.
+        """
+        wait_until(lambda: any(map(is_no_limit, self.records())), timeout, "a log record")
+        records = list(filter(is_no_limit, self.wait_for_records(1)))
         assert len(records) == 1, records
         name, level, text, error = records[0]
         assert (level, error) == ("INFO", None), records

@@ -21,6 +21,7 @@ from webpy_socketio.gateway.upgrade import offered_compression
 from webpy_socketio.hub.hub import default_hub
 from webpy_socketio.transport.outbox import Budget, Outbox, OutgoingPacket
 from webpy_socketio.transport.websocket import WebSocketCarrier
+from webpy_socketio.types import Excess
 from webpy_socketio.wire import frames
 from webpy_socketio.wire.handshake import encode_response, validate_request
 
@@ -46,9 +47,9 @@ class Echo:
         assert carrier.outbox.push(packet)
         carrier.wake()
 
-    def receive_batch_end(self) -> None: ...
-
     def receive_close(self, carrier: WebSocketCarrier, code: int, reason: str, violation: bool) -> None: ...
+
+    def receive_excess(self, carrier: WebSocketCarrier, excess: Excess) -> None: ...
 
     def receive_room(self, carrier: WebSocketCarrier) -> None: ...
 

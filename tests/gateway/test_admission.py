@@ -64,6 +64,15 @@ def test_a_handshake_is_admitted_without_a_session(hub: Hub) -> None:
     assert websocket.websocket_key == "AAAAAAAAAAAAAAAAAAAAAA=="
 
 
+def test_the_number_of_jsonp_is_for_polling_alone() -> None:
+    environ = {"REQUEST_METHOD": "GET", "QUERY_STRING": "EIO=4&transport=polling&j=12x"}
+    assert admit(environ, Hub(Config(jsonp=True), Registry()), True).jsonp == "12"
+    with pytest.raises(HandshakeRefused, match="JSONP is off"):
+        admit(environ, Hub(Config(), Registry()), True)
+    websocket = {"REQUEST_METHOD": "GET", "QUERY_STRING": "EIO=4&transport=websocket&j=1", **UPGRADE}
+    assert admit(websocket, Hub(Config(), Registry()), True).jsonp is None
+
+
 def test_the_last_of_repeated_fields_counts(hub: Hub) -> None:
     assert code(hub, "EIO=4&transport=polling&transport=telegraph") == 0
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from webpy_socketio.gateway.origins import cors_headers, is_allowed
+from webpy_socketio.gateway.forwarding import HOST
+from webpy_socketio.gateway.origins import cors_headers, is_allowed, is_foreign, own_origin
 
 
 def environ(origin: str | None = None, host: str = "chat.example", scheme: str = "http") -> dict[str, object]:
@@ -92,9 +93,27 @@ def test_without_a_rule_there_are_no_cors_headers() -> None:
     assert cors_headers(environ("http://chat.example"), None, True) == []
 
 
-def test_a_star_is_for_everybody_but_without_credentials() -> None:
-    assert cors_headers(environ("http://a.example"), "*", True) == [("Access-Control-Allow-Origin", "*")]
-    assert cors_headers(environ(), "*", True) == []
+def test_a_star_is_for_everybody_in_a_form_that_old_clients_can_use() -> None:
+    # They ask with credentials, which "*" itself does not cover.
+    assert cors_headers(environ("http://a.example"), "*", True) == [
+        ("Vary", "Origin"),
+        ("Access-Control-Allow-Origin", "http://a.example"),
+        ("Access-Control-Allow-Credentials", "true"),
+    ]
+    assert cors_headers(environ(), "*", True) == [("Vary", "Origin")]
+
+
+@pytest.mark.parametrize(
+    ("origin", "foreign"),
+    [(None, False), ("http://chat.example", False), ("http://a.example", True), ("null", True), ("", True)],
+)
+def test_only_a_page_of_another_origin_is_foreign(origin: str | None, foreign: bool) -> None:
+    assert is_foreign(environ(origin)) is foreign
+
+
+def test_the_own_origin_is_that_of_the_sites_pages() -> None:
+    assert own_origin(environ()) == "http://chat.example"
+    assert own_origin({**environ(scheme="https"), HOST: "outer.example:8443"}) == "https://outer.example:8443"
 
 
 def test_an_allowed_origin_is_reflected_with_credentials() -> None:

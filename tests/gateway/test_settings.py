@@ -147,6 +147,17 @@ class TestTheEnvironment:
                 ("https://a.example", "https://b.example"),
             ),
             ("outbox_policy", "drop_oldest", "drop_oldest"),
+            ("trusted_proxies", "127.0.0.1, 10.0.0.0/8,unix", ("127.0.0.1", "10.0.0.0/8", "unix")),
+            ("trusted_proxies", "", ()),
+            ("max_connections_per_address", "20", 20),
+            ("max_connections_per_address", "None", None),
+            ("http_compression", "off", False),
+            ("http_compression", "4096", 4096),
+            ("jsonp", "on", True),
+            ("cookie", "None", None),
+            ("cookie", "off", None),
+            ("cookie", "lb", {"name": "lb", "path": "/", "http_only": True, "same_site": "lax"}),
+            ("cookie", "true", {"name": "io", "path": "/", "http_only": True, "same_site": "lax"}),
         ],
     )
     def test_text_becomes_what_the_setting_is(

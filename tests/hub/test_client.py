@@ -347,7 +347,7 @@ class TestJoining:
         client = connected(make_hub(max_attachments=1))
         client.say('452-["x"]')
         code, reason = client.wait_for_end()
-        assert (code, "attachments" in reason) == (1002, True)
+        assert (code, "attachments" in reason) == (1008, True)
 
     def test_joining_twice_closes(self, hub: Hub) -> None:
         client = connected(hub)

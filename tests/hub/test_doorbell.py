@@ -11,7 +11,7 @@ from gevent.event import Event
 
 from tests.support.scripted import let_the_loop_turn
 from tests.support.waiting import wait_until
-from webpy_socketio.hub.doorbell import Doorbell
+from webpy_socketio.hub.doorbell import Doorbell, get_ident
 
 start_thread = monkey.get_original("_thread", "start_new_thread")
 real_ident = monkey.get_original("_thread", "get_ident")
@@ -63,14 +63,14 @@ def test_a_call_that_raises_does_not_stop_the_others(doorbell: Doorbell, failure
 
 
 def test_it_knows_its_thread(doorbell: Doorbell) -> None:
-    got: list[bool] = []
-    start_thread(lambda: got.append(doorbell.is_mine()), ())
+    got: list[int] = []
+    start_thread(lambda: got.append(get_ident()), ())
     wait_until(lambda: got)
-    assert (doorbell.is_mine(), got) == (True, [False])
+    assert doorbell.thread == get_ident() != got[0]
 
 
 def test_greenlets_are_in_its_thread(doorbell: Doorbell) -> None:
-    assert gevent.spawn(doorbell.is_mine).get(timeout=5) is True
+    assert gevent.spawn(get_ident).get(timeout=5) == doorbell.thread
 
 
 def test_ringing_after_the_end_harms_nobody() -> None:

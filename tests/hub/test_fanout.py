@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from webpy_socketio.hub.fanout import deliver, make_event
 from webpy_socketio.transport.outbox import OutgoingPacket
+
+
+class Loop:
+    """The receivers' own thread, or the view of it from another one."""
+
+    def __init__(self, *, is_mine: bool = True) -> None:
+        self._is_mine = is_mine
+        self._calls: list[tuple[Callable[..., object], tuple[object, ...]]] = []
+
+    def is_mine(self) -> bool:
+        return self._is_mine
+
+    def post(self, function: Callable[..., object], *args: object) -> bool:
+        self._calls.append((function, args))
+        return True
+
+    def make_calls(self) -> None:
+        for function, args in self._calls:
+            function(*args)
 
 
 class Receiver:
@@ -13,7 +34,7 @@ class Receiver:
         self.takes = takes
         self.packets: list[OutgoingPacket] = []
 
-    def queue(self, packet: OutgoingPacket) -> bool:
+    def put(self, packet: OutgoingPacket) -> bool:
         self.packets.append(packet)
         return self.takes
 
@@ -21,12 +42,22 @@ class Receiver:
 def test_all_receivers_share_one_packet_and_those_that_took_it_are_counted() -> None:
     receivers = [Receiver(True), Receiver(False), Receiver(True)]
     packet = make_event("/", None, ["x"])
-    assert deliver(receivers, packet) == 2
+    assert deliver(Loop(), receivers, packet) == 2
     assert all(receiver.packets == [packet] for receiver in receivers)
 
 
 def test_nobody_is_no_error() -> None:
-    assert deliver([], make_event("/", None, ["x"])) == 0
+    assert deliver(Loop(), [], make_event("/", None, ["x"])) == 0
+
+
+def test_a_foreign_thread_hands_the_packet_over_and_counts_all_receivers() -> None:
+    loop = Loop(is_mine=False)
+    receivers = [Receiver(True), Receiver(False)]
+    packet = make_event("/", None, ["x"])
+    assert deliver(loop, receivers, packet) == 2
+    assert all(receiver.packets == [] for receiver in receivers)
+    loop.make_calls()
+    assert all(receiver.packets == [packet] for receiver in receivers)
 
 
 @pytest.mark.parametrize(

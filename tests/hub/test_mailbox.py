@@ -238,7 +238,6 @@ class TestOthersInTheSameTurn:
         def speak() -> None:
             for client, packet in zip(clients, packets, strict=True):
                 client.carrier.receiver.receive_message(client.carrier, packet)
-            clients[0].carrier.receiver.receive_batch_end()
             done.set()
 
         gevent.get_hub().loop.run_callback(speak)

@@ -24,6 +24,7 @@ from webpy_socketio import (
     channel_members,
     channels,
     clients,
+    disconnect,
     emit,
     on_connect,
     on_disconnect,
@@ -220,6 +221,14 @@ class TestEmit:
         b.wait_for('42["y"]')
         assert (a.heard(), b.heard()) == ([], ['42["x"]', '42["y"]'])
 
+    def test_or_all_subscribers_of_channels(self, hub: Hub, call: Runner) -> None:
+        a, b, c = connected(hub, "room", "quiet"), connected(hub, "room"), connected(hub)
+        assert call(emit, "x", skip="quiet") == 2
+        assert call(emit, "y", to="room", skip=["quiet", "nobody"]) == 1
+        assert call(emit, "z", skip=["room", c.socket().id]) == 0
+        b.wait_for('42["y"]')
+        assert [client.heard() for client in (a, b, c)] == [[], ['42["x"]', '42["y"]'], ['42["x"]']]
+
     def test_in_a_namespace(self, hub: Hub, call: Runner) -> None:
         main, side = connected(hub), DummyClient(hub)
         side.join("/side").subscribe("room")
@@ -251,6 +260,41 @@ class TestEmit:
             call(emit, name)
 
 
+class TestDisconnect:
+    def test_a_session_id_a_channel_or_several_of_both(self, hub: Hub, call: Runner) -> None:
+        a, b, c, d = connected(hub, "room"), connected(hub, "room"), connected(hub), connected(hub)
+        assert call(disconnect, a.socket().id) == 1
+        a.wait_for("41")
+        assert call(disconnect, ["room", c.socket().id, "nobody"]) == 2
+        b.wait_for("41")
+        c.wait_for("41")
+        assert [client.carrier.ended for client in (a, b, c)] == [None] * 3
+        assert clients() == [d.socket().id]
+        assert call(disconnect, "nobody") == 0
+        assert call(disconnect, clients()) == 1
+
+    def test_with_the_connection(self, hub: Hub, call: Runner) -> None:
+        a, b = connected(hub, "room"), connected(hub)
+        assert call(disconnect, "room", close=True) == 1
+        assert a.wait_for_end() == (1000, "")
+        assert "41" in a.take()
+        assert (b.carrier.ended, clients()) == (None, [b.socket().id])
+
+    def test_in_a_namespace(self, hub: Hub, call: Runner) -> None:
+        client = connected(hub)
+        side = client.join("/side")
+        assert call(disconnect, side.id) == 0
+        assert call(disconnect, side.id, namespace="/side") == 1
+        client.wait_for("41/side,")
+        assert clients() == [client.socket().id]
+
+    def test_nobody_is_disconnected_by_a_value_that_is_missing(self, hub: Hub) -> None:
+        connected(hub)
+        with pytest.raises(UsageError, match=r"for everybody, clients\(\)"):
+            disconnect(None)  # type: ignore[arg-type]  # that is the test
+        assert len(clients()) == 1
+
+
 class TestAllOfThem:
     @pytest.mark.parametrize(
         ("helper", "arguments"),
@@ -276,8 +320,10 @@ class TestAllOfThem:
         call(send, client.socket().id, "to one")
         call(broadcast, "to all")
         call(broadcast_channel, "to some", "room")
+        call(emit, "news", 1)
         lines = [line for line in log.lines("messages") if "__" not in line]
-        assert [line.partition(": ")[2] for line in lines] == ["to one", "to all", "to some"]
+        shown = ["to one", "to all", "to some", "['news', 1]"]
+        assert [line.partition(": ")[2] for line in lines] == shown
         assert all(line.startswith("- ") for line in lines)
 
 

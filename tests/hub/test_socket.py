@@ -16,7 +16,7 @@ import pytest
 from tests.hub.conftest import Log
 from tests.support.dummy import DummyClient, connected
 from tests.support.waiting import wait_until
-from webpy_socketio import EventError, UsageError, clients, on_event, on_message
+from webpy_socketio import EventError, UsageError, clients, on_connect, on_event, on_message
 from webpy_socketio.hub.hub import Hub
 
 
@@ -392,3 +392,38 @@ class TestValues:
         assert code == 1002
         assert other.heard() == []
         assert [line for line in log.lines("session") if "parse error" in line and client.handshake["sid"][:6] in line]
+
+
+class TestVolatile:
+    def test_it_sends_what_can_leave_at_once(self, hub: Hub) -> None:
+        client = connected(hub)
+        assert client.socket().volatile.emit("tick", 1) is True
+        client.take()
+        assert client.socket().volatile.send("tock") is True
+        assert client.heard() == ['42["message","tock"]']
+
+    def test_it_drops_what_cannot(self, hub: Hub) -> None:
+        client = connected(hub)
+        client.carrier.is_blocked = True
+        client.socket().send("waits")
+        assert client.socket().volatile.emit("tick") is False
+        assert client.socket().volatile.send("tock") is False
+        client.unblock()
+        assert client.heard() == ['42["message","waits"]']
+
+    def test_while_connecting_it_leaves_after_the_answer(self, hub: Hub) -> None:
+        @on_connect
+        def connect(request: Any, socket: Any, context: Any) -> None:
+            assert socket.volatile.emit("hello")
+
+        assert connected(hub).heard() == ['42["hello"]']
+
+    def test_nobody_is_there_any_more(self, hub: Hub) -> None:
+        client = connected(hub)
+        socket = client.socket()
+        client.leave()
+        assert (socket.volatile.send("x"), socket.volatile.emit("x")) == (False, False)
+
+    def test_reserved_names_are_an_error(self, hub: Hub) -> None:
+        with pytest.raises(EventError):
+            connected(hub).socket().volatile.emit("connect")

@@ -8,7 +8,7 @@ import struct
 
 import pytest
 
-from tests.apps.raw_server import RawServer
+from tests.apps.raw_server import RawServer, is_no_limit
 from tests.support.raw import (
     BINARY,
     CLOSE,
@@ -202,8 +202,6 @@ def test_a_packet_that_the_engine_does_not_know_ends_the_session(server: RawServ
         (["45[]"], "attachments and a dash"),
         (["45-[]"], "attachments and a dash"),
         (['4500000000001-["blob"]'], "attachments and a dash"),
-        (['454-["blob"]'], "4 attachments, more than 3"),
-        (['459999-["blob"]'], "9999 attachments, more than 3"),
         (['451-["blob"]', '42["echo"]'], "text in place of a binary attachment"),
         (['451-["blob",{"_placeholder":true,"num":9}]', "bAAAA"], "placeholder"),
         (['451-["blob",{"_placeholder":true,"num":true}]', "bAAAA"], "placeholder"),
@@ -352,6 +350,11 @@ def test_a_client_whose_handler_blocks_is_slowed_down_and_loses_nothing(server: 
     assert server.seen("note slowed") == 1_000
 
 
+@pytest.mark.parametrize("count", [4, 9999])
+def test_too_many_attachments_are_1008(server: RawServer, count: int) -> None:
+    closes_with(server, frame(TEXT, f'45{count}-["blob"]'), 1008, f"{count} attachments, more than 3")
+
+
 def test_a_client_that_floods_while_its_handler_waits_for_its_ack_is_closed_with_1008(server: RawServer) -> None:
     with WebSocketSession(server.port) as session:
         session.emit("ask", "?")
@@ -363,5 +366,5 @@ def test_a_client_that_floods_while_its_handler_waits_for_its_ack_is_closed_with
         except ConnectionError:
             pass
         assert session.read_close() == (1008, "too many events")
-        records = server.wait_for_records(2)
+        records = list(filter(is_no_limit, server.wait_for_records(3)))
         assert sorted((level, error) for _, level, _, error in records) == [("ERROR", "SocketClosed"), ("INFO", None)]

@@ -163,7 +163,7 @@ def test_nothing_stays_of_thousands_of_connections(server: RawServer, capsys: py
     before = held(server)
     assert (before["clients"], before["timed"], before["busy workers"]) == (0, 0, 0)
     resident = []
-    for cycle in range(CYCLES):
+    for _ in range(CYCLES):
         come_and_go(server, CONNECTIONS)
         wait_until_only(server, before)
         state = server.state()

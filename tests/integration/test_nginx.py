@@ -113,7 +113,7 @@ def test_the_site_itself_may_connect_and_no_other(app: Served, nginx: Nginx) -> 
 
 
 def test_without_the_port_in_its_host_header_the_site_could_not_connect(app: Served, tmp_path: Path) -> None:
-    with running_nginx(tmp_path, app.port, ("Host $http_host;", "Host $host;")) as nginx:
+    with running_nginx(tmp_path, app.port, ("header Host $http_host;", "header Host $host;")) as nginx:
         assert handshakes(nginx.port, nginx.url) == (403, 403)
 
 
@@ -145,6 +145,57 @@ def test_the_application_learns_who_asks(nginx: Nginx) -> None:
         "HTTP_X_FORWARDED_FOR": HOST,
         "HTTP_X_FORWARDED_PROTO": "http",
     }
+
+
+def asker(port: int, **headers: str) -> tuple[str, str]:
+    """Ask for a session, and then for what its handlers see of the client: address and scheme."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    with WebSocketSession(port, headers=named) as session:
+        session.emit("who", ack=1)
+        address, scheme = session.receive_ack(1)
+        return address, scheme
+
+
+def test_handlers_see_the_client_where_nginx_is_trusted(app: Served, nginx: Nginx, tmp_path: Path) -> None:
+    # The client of these tests has nginx's own address, so that it takes one more proxy to tell them apart.
+    assert asker(nginx.port, X_Forwarded_For="192.0.2.1") == (HOST, "http")
+    settings = json.dumps({"trusted_proxies": HOST, "message_log_format": "%(REMOTE_ADDR)s says %(MESSAGE)s"})
+    with (
+        serving("behind_nginx.py", settings, log_directory=tmp_path) as trusting,
+        running_nginx(tmp_path, trusting.port) as proxy,
+    ):
+        assert asker(proxy.port, X_Forwarded_For="203.0.113.1, 192.0.2.1") == ("192.0.2.1", "http")
+        assert asker(proxy.port, X_Forwarded_Proto="https") == (HOST, "http"), "nginx says what it saw itself"
+        evil = {"Host": f"{HOST}:{proxy.port}", "Origin": "http://evil.example", "X-Forwarded-Host": "evil.example"}
+        with Connection(proxy.port) as connection:
+            assert connection.request("GET", POLLING, headers=evil).status == 403, "nor can a client choose its host"
+        assert handshakes(proxy.port, proxy.url) == (200, 101)
+        trusting.program.wait_for_line(r"192\.0\.2\.1 says \['who'\]$")
+
+
+def test_behind_tls_the_scheme_is_that_of_the_client(tmp_path: Path) -> None:
+    with (
+        serving("behind_nginx.py", json.dumps({"trusted_proxies": HOST}), log_directory=tmp_path) as trusting,
+        # As if another proxy before this one had ended TLS.
+        running_nginx(tmp_path, trusting.port, ("X-Forwarded-Proto $scheme;", "X-Forwarded-Proto https;")) as proxy,
+    ):
+        assert asker(proxy.port) == (HOST, "https")
+        assert handshakes(proxy.port, f"https://{HOST}:{proxy.port}") == (200, 101)
+        assert handshakes(proxy.port, proxy.url) == (403, 403), "a page that anybody on the way may have changed"
+
+
+@pytest.mark.parametrize(("trusted", "address"), [([], None), (["unix"], HOST)])
+def test_through_a_unix_socket_the_client_has_an_address_only_where_that_is_trusted(
+    tmp_path: Path, trusted: list[str], address: str | None
+) -> None:
+    path = tmp_path / "s"
+    command = python_command(APPS / "behind_nginx.py", path, json.dumps({"trusted_proxies": trusted}))
+    with (
+        running(command, tmp_path / "app.log", ready="listening", env=ENVIRONMENT),
+        running_nginx(tmp_path, 1, (f"{HOST}:1;", f"unix:{path};")) as proxy,
+    ):
+        assert asker(proxy.port) == (address, "http")
+        assert handshakes(proxy.port, proxy.url) == (200, 101)
 
 
 def test_the_message_log_can_name_the_clients_own_address(app: Served, nginx: Nginx) -> None:

@@ -280,13 +280,13 @@ def test_a_preflight_of_another_origin_is_refused(listing_server: RawServer) -> 
     assert not [name for name in response.headers if name.startswith("access-control")]
 
 
-def test_a_star_lets_everybody_in_without_credentials(tmp_path: Path) -> None:
+def test_a_star_lets_everybody_in(tmp_path: Path) -> None:
     with RawServer(tmp_path, cors_allowed_origins="*") as running:
         for origin in ("http://anybody.example", "null"):
             assert answers(running.port, origin) == GRANTED
             response = ask(running.port, "GET", POLLING, Origin=origin)
-            assert response.headers["access-control-allow-origin"] == "*"
-            assert "access-control-allow-credentials" not in response.headers
+            assert response.headers["access-control-allow-origin"] == origin
+            assert response.headers["access-control-allow-credentials"] == "true", "old clients ask with them"
         assert ask(running.port, "OPTIONS", POLLING, Origin="http://anybody.example").status == 204
 
 
@@ -552,6 +552,25 @@ def test_the_access_log_has_a_line_per_request() -> None:
             pass
         wait_until(lambda: len(log.lines) == 3)
         assert [line.split('"')[2].split()[0] for line in log.lines] == ["200", "400", "101"]
+    finally:
+        server.stop(1)
+
+
+def test_the_access_log_names_clients_behind_trusted_proxies() -> None:
+    log = Lines()
+    server = SocketIOServer(("127.0.0.1", 0), application(), log=log, trusted_proxies="127.0.0.1")
+    server.start()
+    try:
+        with Connection(server.server_port) as connection:
+            for headers in ({"X-Forwarded-For": "192.0.2.1"}, {"X-Forwarded-For": "2001:db8::1"}, {}):
+                assert connection.request("GET", "/page", None, headers).status == 200
+            connection.send(b"GET\r\n\r\n")
+            assert connection.read_response().status == 400
+        with WebSocketSession(server.server_port, headers={"X-Forwarded-For": "192.0.2.2"}):
+            pass
+        wait_until(lambda: len(log.lines) == 5)
+        addresses = [line.split()[0] for line in log.lines]
+        assert addresses == ["192.0.2.1", "2001:db8::1", "127.0.0.1", "127.0.0.1", "192.0.2.2"]
     finally:
         server.stop(1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -13,13 +14,18 @@ TIMEOUT = 10.0
 
 
 class Person:
-    """A connected client of python-socketio that keeps what it hears, until the end of a ``with`` block."""
+    """A connected client of python-socketio that keeps what it hears, until the end of a ``with`` block.
 
-    def __init__(self, url: str) -> None:
+    Of other events than ``message`` that is a list with the name and the arguments.
+    """
+
+    def __init__(self, url: str, namespace: str = "/", auth: dict[str, Any] | None = None) -> None:
         self.heard: list[Any] = []
+        self._namespace = namespace
         self._client = socketio.Client(handle_sigint=False, reconnection=False)
-        self._client.on("message", self.heard.append)
-        self._client.connect(url, wait_timeout=TIMEOUT)
+        self._client.on("message", self.heard.append, namespace=namespace)
+        self._client.on("*", lambda *heard: self.heard.append([*heard]), namespace=namespace)
+        self._client.connect(url, namespaces=[namespace], auth=auth, wait_timeout=TIMEOUT)
 
     def __enter__(self) -> Person:
         return self
@@ -32,11 +38,15 @@ class Person:
     @property
     def id(self) -> str:
         """The public session id."""
-        return str(self._client.get_sid())
+        return str(self._client.get_sid(self._namespace))
 
     def ask(self, event: str, *arguments: Any) -> Any:
         """Send an event and return the value of its ack."""
-        return self._client.call(event, arguments, timeout=TIMEOUT)
+        return self._client.call(event, arguments, namespace=self._namespace, timeout=TIMEOUT)
+
+    def answer(self, event: str, function: Callable[..., Any]) -> None:
+        """Give what a function gives as the ack of an event."""
+        self._client.on(event, function, namespace=self._namespace)
 
     def subscribe(self, channel: str) -> Any:
         return self.ask("__subscribe__", channel)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from webpy_socketio.errors import ProtocolError, UsageError
 from webpy_socketio.state.packet_stream import PacketStream
-from webpy_socketio.state.peer import AckReceived, JoinRequested, Left, Membership, Outcome, Peer, State
-from webpy_socketio.wire.socket_packets import Packet
+from webpy_socketio.state.peer import AckReceived, JoinRequested, Left, Membership, Outcome, Peer, State, new_ack_id
+from webpy_socketio.wire.socket_packets import ACK, Packet
 
 HOLE = '{"_placeholder":true,"num":0}'
 
@@ -300,3 +300,16 @@ def test_no_packets_raise(described: list[tuple[str, str, str]]) -> None:
         if isinstance(outcome, JoinRequested) and answer != "wait":
             getattr(peer, answer)(outcome.membership)
         assert len(peer.memberships) <= 2
+
+
+def test_one_ack_id_may_be_shared_by_several_clients() -> None:
+    id_ = new_ack_id()
+    peers = [Peer(10), Peer(10)]
+    memberships = [join(peer) for peer in peers]
+    assert [membership.share_ack(id_, f"waiter {at}", 1) for at, membership in enumerate(memberships)] == [True, True]
+    for at, peer in enumerate(peers):
+        outcome = peer.receive_packet(Packet(ACK, "/", id_, "[1]"))
+        assert isinstance(outcome, AckReceived)
+        assert (outcome.waiter, outcome.values) == (f"waiter {at}", [1])
+    assert memberships[0].open_ack("other", 1) != id_
+    assert memberships[0].share_ack(new_ack_id(), "one more", 1) is False

@@ -353,7 +353,9 @@ def test_a_code_that_must_not_be_sent_is_the_callers_fault_and_changes_nothing(c
 
 # -- section 10.4: limits --------------------------------------------------------------------------------------------
 
-TOO_BIG = violated(1009, "")
+
+def too_big(size: int, most: int) -> tuple[Any, ...]:
+    return ("Ended", 1009, ("max_payload", size, most), "", client_frame(CLOSE, close_payload(1009), mask=None), True)
 
 
 @BOTH
@@ -370,14 +372,14 @@ def test_a_message_may_have_exactly_the_limit(opcode: int, cut: Cut) -> None:
 def test_a_header_that_announces_too_much_ends_the_connection_without_a_reason(size: int, cut: Cut) -> None:
     length = b"\xfe" + size.to_bytes(2, "big") if size < 65_536 else b"\xff" + size.to_bytes(8, "big")
     data = client_frame(TEXT, b"before") + b"\x81" + length
-    assert heard(data, cut, limit=1000) == ["before", TOO_BIG]
+    assert heard(data, cut, limit=1000) == ["before", too_big(size, 1000)]
 
 
 @BOTH
 def test_fragments_count_together(cut: Cut) -> None:
-    assert heard(b"".join(fragments(TEXT, b"x" * 600, b"x" * 401)), cut, limit=1000) == [TOO_BIG]
+    assert heard(b"".join(fragments(TEXT, b"x" * 600, b"x" * 401)), cut, limit=1000) == [too_big(1001, 1000)]
     data = b"".join(fragments(BINARY, *[b"x"] * 10))
-    assert heard(data, cut, limit=9) == [TOO_BIG]
+    assert heard(data, cut, limit=9) == [too_big(10, 9)]
     assert heard(data, cut, limit=10) == [b"x" * 10]
 
 

@@ -96,7 +96,6 @@ class DummyClient:
     def _deliver(self, packets: tuple[str | bytes, ...]) -> None:
         for packet in packets:
             self.carrier.receiver.receive_message(self.carrier, packet)
-        self.carrier.receiver.receive_batch_end()
 
     def leave(self, code: int = 1006) -> None:
         """Close the connection, as the peer's side does."""
@@ -104,7 +103,6 @@ class DummyClient:
 
     def _lose(self, code: int) -> None:
         self.carrier.receiver.receive_close(self.carrier, code, "", False)
-        self.carrier.receiver.receive_batch_end()
 
     def _in_loop(self, function: Callable[[Any], None], argument: object) -> None:
         done = Event()

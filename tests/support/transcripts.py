@@ -6,6 +6,7 @@ Frames are built here by the letter of RFC 6455 section 5.2, not with the packag
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from inspect import isdatadescriptor
 from itertools import cycle
 from operator import xor
 from typing import Any
@@ -63,9 +64,14 @@ def close_payload(code: int, reason: bytes = b"") -> bytes:
 
 
 def told(outcome: Any) -> Any:
-    """Write an outcome down: plain values as they are, others as (name of the class, its attributes in order)."""
+    """Write an outcome down: plain values as they are, others as (name of the class, its attributes in order). Of an
+    end, the limit that struck only if one did.
+    """
     if outcome is None or isinstance(outcome, (str, bytes)):
         return outcome
-    slots = getattr(type(outcome), "__slots__", None)
-    names = sorted(slots) if slots is not None else sorted(vars(outcome))
+    # Slots, or what a compiled class has in their place.
+    slots = [name for name, value in vars(type(outcome)).items() if isdatadescriptor(value) and name[0] != "_"]
+    names = sorted(slots or getattr(outcome, "__dict__", ()))
+    if "excess" in names and outcome.excess is None:
+        names.remove("excess")
     return (type(outcome).__name__, *(getattr(outcome, name) for name in names))

@@ -8,6 +8,7 @@ import pytest
 
 from webpy_socketio.config import Config, OutboxPolicy
 from webpy_socketio.transport.outbox import OVERHEAD, Budget, Outbox, OutgoingPacket
+from webpy_socketio.transport.outboxes import make_outbox
 
 
 def packet(text: str, *attachments: bytes, droppable: bool = True) -> OutgoingPacket:
@@ -19,11 +20,11 @@ def control(text: str) -> OutgoingPacket:
 
 
 def outbox_of(limit: int, policy: OutboxPolicy = "disconnect", ceiling: int = 1_000_000) -> Outbox:
-    return Outbox(Config(outbox_limit=limit, outbox_policy=policy), Budget(ceiling))
+    return make_outbox(Config(outbox_limit=limit, outbox_policy=policy), Budget(ceiling), None, pytest.fail)
 
 
 def texts(outbox: Outbox) -> list[str]:
-    return [one.text.decode() for one in outbox.packets]
+    return [one.text.decode() for one in outbox.packets if one.text]  # gaps have none
 
 
 class TestPackets:
@@ -75,6 +76,7 @@ class TestLimit:
         assert outbox.push(packet("c"))
         assert texts(outbox) == ["1", "2", "b", "c"]
         assert outbox.size == sum(one.size for one in outbox.packets)
+        assert outbox.take_frames(1_000_000) == b"".join(packet(text).frames() for text in "12bc")
 
     @pytest.mark.parametrize("held", [[], ["a", "b"]])
     def test_what_is_too_large_by_itself_costs_the_others_nothing(self, held: list[str]) -> None:
@@ -88,7 +90,7 @@ class TestLimit:
         outbox = outbox_of(2 * OVERHEAD + 100, "drop_oldest")
         outbox.push(packet("a", b"x" * 90))
         outbox.push(packet("b", b"y" * 90))
-        [kept] = outbox.packets
+        [kept] = outbox.take_packets(1_000_000, 16)
         assert (kept.text, kept.attachments) == (b"b", [b"y" * 90])
 
     @pytest.mark.parametrize("policy", ["disconnect", "drop_oldest", "drop_newest"])
@@ -130,7 +132,8 @@ class TestBudget:
     @pytest.mark.parametrize("how", ["frames", "some frames", "packets", "clear", "unstick", "drop"])
     def test_what_leaves_does_not_count_any_more(self, how: str) -> None:
         budget = Budget(1_000_000)
-        outbox = Outbox(Config(outbox_limit=3 * OVERHEAD, outbox_policy="drop_oldest"), budget)
+        config = Config(outbox_limit=3 * OVERHEAD, outbox_policy="drop_oldest")
+        outbox = make_outbox(config, budget, None, pytest.fail)
         outbox.set_stuck(True)
         outbox.push(packet("a"))
         outbox.push(packet("b"))

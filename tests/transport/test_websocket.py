@@ -16,6 +16,7 @@ from webpy_socketio.transport.outbox import Budget, Outbox, OutgoingPacket
 from webpy_socketio.transport.timers import TimerWheel
 from webpy_socketio.transport.turn import Turn
 from webpy_socketio.transport.websocket import WRITE_SIZE, WebSocketCarrier
+from webpy_socketio.types import Excess
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
@@ -32,11 +33,11 @@ class Receiver:
         if self.error is not None:
             raise self.error
 
-    def receive_batch_end(self) -> None:
-        self.told.append("batch")
-
     def receive_close(self, carrier: Any, code: int, reason: str, violation: bool) -> None:
         self.told.append((code, reason, violation))
+
+    def receive_excess(self, carrier: Any, excess: Excess) -> None:
+        self.told.append(excess)
 
     def receive_room(self, carrier: Any) -> None:
         self.told.append("room")
@@ -93,23 +94,24 @@ def text(payload: str) -> bytes:
 
 
 class TestReading:
-    def test_messages_of_one_read_are_one_batch(self, wire: Wire) -> None:
+    def test_all_messages_of_one_read_are_given_in_order(self, wire: Wire) -> None:
         wire.start()
         wire.peer.send(text("one") + client_frame(BINARY, b"two") + text("three"))
-        wire.wait_for("one", b"two", "three", "batch")
+        wire.wait_for("one", b"two", "three")
 
     def test_a_message_in_pieces_waits_for_its_end(self, wire: Wire) -> None:
         wire.start()
         frame = text("hello")
         wire.peer.send(frame[:4])
-        wire.wait_for("batch")
+        let_the_loop_turn()
+        assert wire.receiver.told == []
         wire.peer.send(frame[4:])
-        wire.wait_for("batch", "hello", "batch")
+        wire.wait_for("hello")
 
     def test_early_data_comes_first(self, wire: Wire) -> None:
         wire.peer.send(text("second"))
         wire.carrier.start(wire.receiver, text("first"))
-        wire.wait_for("first", "batch", "second", "batch")
+        wire.wait_for("first", "second")
 
     def test_while_paused_nothing_is_read(self, wire: Wire) -> None:
         wire.start()
@@ -118,7 +120,7 @@ class TestReading:
         let_the_loop_turn()
         assert wire.receiver.told == []
         wire.carrier.resume()
-        wire.wait_for("x", "batch")
+        wire.wait_for("x")
 
     def test_before_the_start_resuming_does_nothing(self, wire: Wire) -> None:
         wire.peer.send(text("x"))
@@ -130,7 +132,22 @@ class TestReading:
         wire.start()
         wire.peer.send(client_frame(PING, b"?"))
         assert wire.peer.receive_frame() == (PONG, b"?")
-        wire.wait_for("batch")
+        assert wire.receiver.told == []
+
+    def test_who_pings_and_does_not_read_gets_only_the_latest_answer_later(self, wire: Wire) -> None:
+        wire.carrier._receiver = wire.receiver
+        pings = client_frame(PING, b"x" * 125) * 500
+        while not wire.carrier._link.is_blocked:
+            wire.carrier.receive_data(pings)
+            wire.carrier.flush()
+        for _ in range(20):
+            wire.carrier.receive_data(pings)
+            assert len(wire.carrier._raw) < 10_000
+        wire.carrier.receive_data(client_frame(PING, b"latest"))
+        wire.carrier.start(wire.receiver)
+        while (frame := wire.peer.receive_frame()) == (PONG, b"x" * 125):
+            pass
+        assert frame == (PONG, b"latest")
 
     def test_a_receiver_that_raises_costs_the_connection(self, wire: Wire) -> None:
         wire.receiver.error = ValueError("no")
@@ -210,7 +227,7 @@ class TestWriting:
         gevent.sleep(0)
         assert wire.receiver.told == []
         wire.peer.close()
-        wire.wait_for((1006, "", False), "batch")
+        wire.wait_for((1006, "", False))
 
 
 class TestThePeerCloses:
@@ -219,13 +236,13 @@ class TestThePeerCloses:
         wire.peer.send(client_frame(CLOSE, close_payload(3000, b"bye")))
         assert wire.peer.receive_frame() == (CLOSE, b"\x0b\xb8")
         assert wire.peer.is_at_end()
-        wire.wait_for((3000, "bye", False), "batch")
+        wire.wait_for((3000, "bye", False))
         assert wire.socket.is_closed
 
     def test_what_was_said_before_is_answered_before_and_nothing_behind_the_close_frame(self, wire: Wire) -> None:
         wire.start()
         wire.receiver.receive_message = lambda carrier, message: wire.push(f"answer to {message}")  # type: ignore[method-assign,assignment]  # that is the test
-        wire.receiver.receive_batch_end = lambda: wire.push("too late")  # type: ignore[method-assign]  # likewise
+        wire.receiver.receive_close = lambda *end: wire.push("too late")  # type: ignore[method-assign]  # likewise
         wire.peer.send(text("question") + client_frame(CLOSE, close_payload(1000)))
         assert wire.peer.receive_frame() == (TEXT, b"answer to question")
         assert wire.peer.receive_frame() == (CLOSE, b"\x03\xe8")
@@ -234,7 +251,7 @@ class TestThePeerCloses:
     def test_the_stream_may_just_end(self, wire: Wire) -> None:
         wire.start()
         wire.peer.close()
-        wire.wait_for((1006, "", False), "batch")
+        wire.wait_for((1006, "", False))
         assert wire.socket.is_closed
 
     def test_a_close_that_the_kernel_does_not_take_is_waited_for(self, wire: Wire) -> None:
@@ -246,7 +263,7 @@ class TestThePeerCloses:
 
     def test_what_is_said_while_the_close_frame_waits_is_dropped(self, wire: Wire) -> None:
         wire.start()
-        wire.receiver.receive_batch_end = lambda: wire.push("too late")  # type: ignore[method-assign]  # that is the test
+        wire.receiver.receive_close = lambda *end: wire.push("too late")  # type: ignore[method-assign]  # that is the test
         wire.socket.sends = [0, 0, 0]
         wire.peer.send(client_frame(CLOSE, close_payload(1000)))
         assert wire.peer.receive_frame() == (CLOSE, b"\x03\xe8")
@@ -259,7 +276,7 @@ class TestThePeerCloses:
         assert (opcode, payload[:2]) == (CLOSE, (1002).to_bytes(2, "big"))
         assert wire.peer.is_at_end()  # our half is closed,
         wire.peer.send(b"more that nobody reads")  # and what still comes does no harm
-        wire.wait_for((1002, "a client's frames must be masked", True), "batch")
+        wire.wait_for((1002, "a client's frames must be masked", True))
         wire.peer.close()
         wait_until(lambda: wire.socket.is_closed)
 

@@ -16,6 +16,7 @@ from webpy_socketio.transport.outbox import Budget, Outbox, OutgoingPacket
 from webpy_socketio.transport.timers import TimerWheel
 from webpy_socketio.transport.turn import Turn
 from webpy_socketio.transport.websocket import WebSocketCarrier
+from webpy_socketio.types import Excess
 from webpy_socketio.wire.deflate import Agreement
 from webpy_socketio.wire.frames import TEXT, encode_close, encode_frame
 
@@ -31,9 +32,9 @@ class Echo:
         carrier.outbox.push(OutgoingPacket(message.encode()))
         carrier.wake()
 
-    def receive_batch_end(self) -> None: ...
-
     def receive_close(self, carrier: WebSocketCarrier, code: int, reason: str, violation: bool) -> None: ...
+
+    def receive_excess(self, carrier: WebSocketCarrier, excess: Excess) -> None: ...
 
     def receive_room(self, carrier: WebSocketCarrier) -> None: ...
 

@@ -15,8 +15,9 @@ from ..hub.engine_client import EngineClient
 from ..hub.hub import Hub
 from ..types import Environ
 from ..wire.handshake import is_upgrade, validate_request
+from .jsonp import number_of
 
-__all__ = ["Admission", "admit", "check_origin", "refusal"]
+__all__ = ["Admission", "LimitStruck", "admit", "check_origin", "parse_query", "refusal"]
 
 _TEXTS = (
     "Transport unknown",
@@ -33,7 +34,7 @@ _MAX_FIELDS = 100
 class Admission:
     """A request that may go on: what it wants, and of which session (neither client nor farewell: of a new one).
 
-    ``revision`` is that of Engine.IO in which a new session speaks, 3 or 4.
+    ``revision`` is that of Engine.IO in which a new session speaks, 3 or 4; ``jsonp`` the number of JSONP's callback.
     """
 
     transport: str
@@ -41,6 +42,11 @@ class Admission:
     client: EngineClient | None
     farewell: Farewell | None
     revision: int = 4
+    jsonp: str | None = None
+
+
+class LimitStruck(HandshakeRefused):
+    """A request that is beyond a limit, which is in the log already."""
 
 
 def refusal(code: int, detail: str = "") -> HandshakeRefused:
@@ -51,19 +57,22 @@ def refusal(code: int, detail: str = "") -> HandshakeRefused:
 
 def admit(environ: Environ, hub: Hub, origin_may: bool) -> Admission:
     """Decide about a request; ``origin_may`` tells whether its origin may connect. Raises ``HandshakeRefused``."""
-    query = _parse_query(environ)
+    query = parse_query(environ)
     transport = query.get("transport", "")
     if transport not in hub.config.transports:
         raise refusal(0, f"transport={transport[:50]!r}")
     check_origin(environ, origin_may)
     upgrade = transport == "websocket" and is_upgrade(environ)
+    jsonp = None if transport == "websocket" else number_of(query)
+    if jsonp is not None and not hub.config.jsonp:
+        raise HandshakeRefused("400 Bad Request", 3, "JSONP is off here (the server's setting jsonp)")
     sid = query.get("sid")
     client, farewell = (None, None) if sid is None else _find(hub, sid, transport, upgrade)
     revision = 4
     if sid is None:
         _check_handshake(environ, transport, upgrade)
         revision = _revision(query.get("EIO"), hub.config)
-    return Admission(transport, _validate_upgrade(environ) if upgrade else None, client, farewell, revision)
+    return Admission(transport, _validate_upgrade(environ) if upgrade else None, client, farewell, revision, jsonp)
 
 
 def check_origin(environ: Environ, origin_may: bool) -> None:
@@ -73,7 +82,8 @@ def check_origin(environ: Environ, origin_may: bool) -> None:
         raise refusal(4, f"the origin {origin[:200]!r} may not connect (cors_allowed_origins)")
 
 
-def _parse_query(environ: Environ) -> dict[str, str]:
+def parse_query(environ: Environ) -> dict[str, str]:
+    """Give the query's fields; of a repeated one the last. Raises ``HandshakeRefused`` for too many."""
     try:
         return dict(parse_qsl(str(environ.get("QUERY_STRING", "")), keep_blank_values=True, max_num_fields=_MAX_FIELDS))
     except ValueError:

@@ -8,24 +8,27 @@ session back when it returns. (Hooks of `web.unloadhook` run after the last chun
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 
 import orjson
 import web
-from gevent import Timeout, sleep
+from gevent import sleep
 
 from ..errors import HandshakeRefused
-from ..hub.engine_client import EngineClient
 from ..hub.hub import Hub, default_hub
-from ..hub.request import Request
 from ..transport.polling import PollingCarrier
 from ..types import Environ
-from ..wire.engine_packets import CLOSE, BadPayload
+from ..wire.engine_packets import CLOSE
 from ..wire.handshake import is_upgrade
-from . import static
-from .admission import Admission, admit, check_origin, refusal
+from . import codings, jsonp, static
+from .admission import Admission, LimitStruck, admit, check_origin, parse_query, refusal
+from .cookie import set_cookie
+from .forwarding import believe_proxies
 from .handoff import connection_of
-from .origins import cors_headers, is_allowed
+from .newcomers import let_in
+from .origins import cors_headers, is_allowed, is_foreign
+from .post import read_packets
 from .upgrade import upgrade
 
 __all__ = ["PATH", "answer", "socketio", "socketio_urls"]
@@ -36,6 +39,9 @@ logger = logging.getLogger("webpy_socketio.session")
 PATH = "/socket.io"
 #: Packets of one POST that are taken before others have their turn.
 BATCH = 500
+_METHODS = "GET, POST, OPTIONS"
+#: What of a session's id may stand in the log, and cannot forge lines of it.
+_SID = re.compile(r"(?:^|&)sid=([\w-]{6})")
 
 
 class socketio:  # web.py's way to name what a URL leads to
@@ -55,10 +61,12 @@ socketio_urls = (r"/socket\.io(?:/.*)?", socketio)
 
 def answer(hub: Hub, environ: Environ) -> Iterator[bytes]:
     """Answer one request; a generator, for web.py."""
-    rule = hub.config.cors_allowed_origins
+    config = hub.config
+    if config.trusted_proxies:
+        believe_proxies(environ, config)
+    rule = config.cors_allowed_origins
     origin_may = is_allowed(environ, rule)
-    for header in cors_headers(environ, rule, origin_may):
-        web.header(*header)
+    web.ctx.headers.extend(cors_headers(environ, rule, origin_may))
     script = static.serve(str(environ.get("PATH_INFO", "")).rpartition("/")[2], environ)
     try:
         if script is not None:
@@ -70,9 +78,15 @@ def answer(hub: Hub, environ: Environ) -> Iterator[bytes]:
         else:
             yield from _serve(hub, environ, origin_may)
     except HandshakeRefused as error:
-        if not isinstance(error, _SessionEnded):
-            logger.info("Refused a request from %s: %s", environ.get("REMOTE_ADDR", "-"), error)
+        if not isinstance(error, (_SessionEnded, LimitStruck)):
+            logger.info("Refused a request from %s: %s", _describe(environ), error)
         yield _refuse(error, environ)
+
+
+def _describe(environ: Environ) -> str:
+    """Tell for the log who asks, and of which session."""
+    sid = _SID.search(str(environ.get("QUERY_STRING", "")))
+    return f"{environ.get('REMOTE_ADDR') or '-'}{f' ({sid[1]}…)' if sid else ''}"
 
 
 class _SessionEnded(HandshakeRefused):
@@ -86,6 +100,8 @@ def _session_ended() -> HandshakeRefused:
 
 def _refuse(error: HandshakeRefused, environ: Environ) -> bytes:
     web.ctx.status = error.status
+    if error.status.startswith("401"):  # RFC 9110 section 15.5.2; of a scheme for which no browser asks its user
+        web.header("WWW-Authenticate", "SocketIO")
     if is_upgrade(environ):
         # Its client may have sent frames already, which are no HTTP request.
         web.header("Connection", "close")
@@ -101,19 +117,40 @@ def _body(body: bytes, content_type: str) -> bytes:
     return body
 
 
+def _payload(payload: bytes, content_type: str, hub: Hub, environ: Environ, admission: Admission) -> bytes:
+    """Answer with a payload: as a script for JSONP, and compressed where that is worth it."""
+    if admission.jsonp is not None:
+        payload, content_type = jsonp.encode_answer(admission.jsonp, payload), jsonp.CONTENT_TYPE
+        web.header("X-Content-Type-Options", "nosniff")
+    threshold = hub.config.http_compression_threshold
+    if threshold and len(payload) >= threshold and content_type.startswith("text/"):
+        web.header("Vary", "Accept-Encoding")
+        coding = codings.choose(str(environ.get("HTTP_ACCEPT_ENCODING", "")))
+        if coding is not None:
+            web.header("Content-Encoding", coding)
+            payload = codings.compress(payload, coding)
+    return _body(payload, content_type)
+
+
 def _preflight(environ: Environ, origin_may: bool) -> bytes:
-    """Answer a CORS preflight request."""
+    """Answer OPTIONS, which mostly is a preflight request of CORS."""
     check_origin(environ, origin_may)
     web.ctx.status = "204 No Content"
-    web.header("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
-    web.header("Access-Control-Allow-Headers", str(environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "Content-Type")))
-    web.header("Access-Control-Max-Age", "600")
+    web.header("Allow", _METHODS)
+    wanted = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "Content-Type")
+    if "HTTP_ORIGIN" in environ and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:
+        web.header("Access-Control-Allow-Methods", _METHODS)
+        web.header("Access-Control-Allow-Headers", str(wanted))
+        web.header("Access-Control-Max-Age", "600")
+        web.header("Vary", "Access-Control-Request-Headers")
     return b""
 
 
 def _serve(hub: Hub, environ: Environ, origin_may: bool) -> Iterator[bytes]:
     if not hub.is_stopping:
         hub.open()
+    if hub.config.jsonp and jsonp.number_of(parse_query(environ)) is not None:
+        origin_may = is_allowed(jsonp.asked_by(environ), hub.config.cors_allowed_origins)
     admission = admit(environ, hub, origin_may)
     if hub.is_stopping and admission.farewell is None:
         raise HandshakeRefused("503 Service Unavailable", 3, "The server is stopping")
@@ -123,19 +160,13 @@ def _serve(hub: Hub, environ: Environ, origin_may: bool) -> Iterator[bytes]:
     elif admission.farewell is not None and method == "GET":
         hub.wheel.cancel(admission.farewell)
         farewell = admission.farewell.say()
-        yield _body(farewell, admission.farewell.carrier.content_type)
+        yield _payload(farewell, admission.farewell.carrier.content_type, hub, environ, admission)
     elif method == "GET":
         yield from _poll(hub, environ, admission)
     elif method == "POST":
-        yield from _receive(hub, environ, _polling_client(admission))
+        yield from _receive(hub, environ, admission)
     else:
         raise refusal(2, f"{method!s:.20} with a session")
-
-
-def _polling_client(admission: Admission) -> EngineClient:
-    if admission.client is None:
-        raise refusal(1)
-    return admission.client
 
 
 def _poll(hub: Hub, environ: Environ, admission: Admission) -> Iterator[bytes]:
@@ -143,8 +174,13 @@ def _poll(hub: Hub, environ: Environ, admission: Admission) -> Iterator[bytes]:
     client = admission.client
     connection = connection_of(environ)
     if client is None:
-        client = hub.open_client(Request(environ), upgraded=False, revision=admission.revision)
+        page = environ if admission.jsonp is None else jsonp.asked_by(environ)
+        with let_in(hub, environ, foreign=is_foreign(page)) as newcomer:
+            client = newcomer.open(upgraded=False, revision=admission.revision)
+        web.ctx.headers.extend(set_cookie(environ, hub.config, client.session.sid))
         client.open(offer_upgrade=connection is not None)
+    elif admission.jsonp is not None and "j" not in client.request.query:
+        raise refusal(3, "JSONP in a session that was begun without")
     carrier = client.carrier
     assert isinstance(carrier, PollingCarrier)
     poll = carrier.open_poll(connection)
@@ -154,15 +190,18 @@ def _poll(hub: Hub, environ: Environ, admission: Admission) -> Iterator[bytes]:
     written = False
     try:
         payload = carrier.wait_payload(poll)
-        yield _body(payload, carrier.content_type)
+        yield _payload(payload, carrier.content_type, hub, environ, admission)
         # The generator is resumed when the body has been written, and only then.
         written = True
     finally:
         carrier.settle_poll(poll, written=written)
 
 
-def _receive(hub: Hub, environ: Environ, client: EngineClient) -> Iterator[bytes]:
+def _receive(hub: Hub, environ: Environ, admission: Admission) -> Iterator[bytes]:
     """Answer a POST: take its packets."""
+    client = admission.client
+    if client is None:
+        raise refusal(1)
     carrier = client.carrier
     assert isinstance(carrier, PollingCarrier)
     if carrier.post_is_open:
@@ -171,13 +210,11 @@ def _receive(hub: Hub, environ: Environ, client: EngineClient) -> Iterator[bytes
     carrier.post_is_open = True
     try:
         client.wait_until_resumed(hub.config.body_timeout)
-        packets, fault = _decode(client, _read_body(environ, hub))
+        packets, fault = read_packets(environ, hub.config, client, is_form=admission.jsonp is not None)
         for number, packet in enumerate(packets):
             if number % BATCH == BATCH - 1:
-                hub.workers.request()
                 sleep(0)
             client.receive_message(carrier, packet)
-        hub.workers.request()
         if fault is not None and not client.is_closed:
             hub.close(client, "parse error", fault.reason)
     finally:
@@ -185,38 +222,3 @@ def _receive(hub: Hub, environ: Environ, client: EngineClient) -> Iterator[bytes
     if client.is_closed and CLOSE not in packets:
         raise _session_ended()
     yield _body(b"ok", "text/html")
-
-
-def _decode(client: EngineClient, body: bytes) -> tuple[list[str | bytes], BadPayload | None]:
-    """Decode a payload; of a bad one, what came before the fault, and the fault."""
-    try:
-        return client.decode_payload(body), None
-    except BadPayload as error:
-        return error.packets, error
-
-
-def _read_body(environ: Environ, hub: Hub) -> bytes:
-    """Read a body of known or unknown length, never more than ``max_payload`` bytes nor longer than
-    ``body_timeout``.
-    """
-    limit = hub.config.max_payload
-    length = str(environ.get("CONTENT_LENGTH") or "")
-    if length.isdigit() and int(length) > limit:
-        raise _too_large(limit)
-    timeout = Timeout(hub.config.body_timeout)
-    with timeout:
-        try:
-            body = environ["wsgi.input"].read(limit + 1)  # type: ignore[attr-defined]  # a file by PEP 3333
-        except Timeout as error:
-            if error is not timeout:
-                raise
-            raise HandshakeRefused("408 Request Timeout", 3, "The body did not come in time") from None
-        except OSError as error:
-            raise refusal(3, f"the body broke off ({error})") from error
-    if len(body) > limit:
-        raise _too_large(limit)
-    return bytes(body)
-
-
-def _too_large(limit: int) -> HandshakeRefused:
-    return HandshakeRefused("413 Payload Too Large", -1, "", f"a body of more than {limit} bytes (max_payload)")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import re
 import socket as socket_module
 from http.client import HTTPException
 from io import BytesIO
@@ -17,6 +18,7 @@ from gevent import pywsgi as _typed_pywsgi
 
 from ..config import Config
 from .endpoint import PATH
+from .forwarding import believe_proxies
 from .handoff import KEY, PywsgiConnection
 from .request_body import RequestBody
 from .sending import WRITE_SIZE, send_all
@@ -28,6 +30,12 @@ logger = logging.getLogger("webpy_socketio.server")
 #: Its published types leave out what a subclass needs.
 pywsgi: Any = _typed_pywsgi
 
+#: RFC 9112 section 2.3: two digits; pywsgi takes for granted that there are two.
+_VERSION = re.compile(r"HTTP/(?:0\.9|1\.[0-9])")
+#: RFC 9112 section 5, without folded lines and single carriage returns. The standard library's parser takes those for
+#: further fields, and what has no colon for the end of the head: a proxy before us may read something else.
+_FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r?\n")
+
 
 class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is Any here
     """One HTTP connection."""
@@ -35,10 +43,13 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
     socket: Any
     wsgi_input: Any
     result: Any
+    request_version: str
     _connection: PywsgiConnection
     _deadline: gevent.Timeout | None = None
     _held: bytearray | None = None
     _is_first = True
+    #: Who asks, as a trusted proxy says it.
+    _asker: str | None = None
     _is_idle = False
 
     @property
@@ -112,7 +123,7 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
         except gevent.Timeout as error:
             raise self._too_late(error) from None
         if len(line) >= pywsgi.MAX_REQUEST_LINE:
-            raise _HeadRefused("414 URI Too Long")
+            raise _HeadRefused("414 URI Too Long", f"more than {pywsgi.MAX_REQUEST_LINE} bytes")
         return line
 
     def _wait_for_request(self, patience: float) -> bool:
@@ -134,12 +145,17 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
             self._stop_deadline()
 
     def _too_late(self, error: gevent.Timeout) -> BaseException:
-        return _HeadRefused("408 Request Timeout") if error is self._deadline else error
+        if error is not self._deadline:
+            return error
+        return _HeadRefused("408 Request Timeout", f"head_timeout is {self._config.head_timeout:g} s")
 
     def _stop_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.close()
             self._deadline = None
+
+    def _check_http_version(self) -> bool:
+        return _VERSION.fullmatch(self.request_version) is not None
 
     def MessageClass(self, *args: Any) -> Any:
         """Read the header fields, ``max_head`` bytes together at most."""
@@ -148,16 +164,29 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
             line = self.rfile.readline(self._config.max_head + 1)
             size += len(line)
             if size > self._config.max_head:
-                raise _HeadRefused("431 Request Header Fields Too Large")
+                detail = f"more than {self._config.max_head} bytes, max_head"
+                raise _HeadRefused("431 Request Header Fields Too Large", detail)
             lines.append(line)
-            if line in (b"\r\n", b"\n", b""):
+            if not line.endswith(b"\n"):  # what has come may mean something else than what was to come
+                raise _HeadRefused("400 Bad Request", "the head broke off")
+            if line in (b"\r\n", b"\n"):
                 break
+            if not _FIELD.fullmatch(line):
+                raise _HeadRefused("400 Bad Request", "a line of the head is no field")
         try:
             message = super().MessageClass(BytesIO(b"".join(lines)), 0)
         except HTTPException as error:  # more than a hundred of them
             raise _HeadRefused("431 Request Header Fields Too Large", str(error)) from error
         _check_length(message)
         return message
+
+    def format_request(self) -> str:
+        """Make the line of the access log, with the client in it and not its proxy."""
+        line: str = super().format_request()
+        if self._asker is None:
+            return line
+        asker, self._asker = self._asker, None
+        return f"{asker} {line.partition(' ')[2]}"
 
     def _handle_client_error(self, error: BaseException) -> Any:
         if not isinstance(error, (ValueError, OSError)):
@@ -175,6 +204,9 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
     def get_environ(self) -> dict[str, Any]:
         """Build the WSGI environ, with the connection in it and the endpoint's path as the application knows it."""
         environ: dict[str, Any] = super().get_environ()
+        if self._config.trusted_proxies:
+            believe_proxies(environ, self._config)
+            self._asker = environ.get("REMOTE_ADDR")
         environ[KEY] = self._connection = PywsgiConnection(self)
         body = RequestBody(self.wsgi_input, self.socket, self._config.body_timeout)
         if environ["wsgi.input"] is self.wsgi_input:

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 
 from ..config import OriginRule
 from ..types import Environ
+from .forwarding import HOST
 
-__all__ = ["cors_headers", "is_allowed"]
+__all__ = ["cors_headers", "is_allowed", "is_foreign", "own_origin"]
 
 logger = logging.getLogger("webpy_socketio.server")
 
@@ -38,6 +39,21 @@ def is_allowed(environ: Environ, rule: OriginRule) -> bool:
     return rule is not None and origin.lower().rstrip("/") in _listed(rule)
 
 
+def is_foreign(environ: Environ) -> bool:
+    """Tell whether a page of another origin asks."""
+    origin = environ.get("HTTP_ORIGIN")
+    return isinstance(origin, str) and not _is_same(origin, environ)
+
+
+def own_origin(environ: Environ) -> str:
+    """Give the origin that the pages of this site have."""
+    return f"{environ.get('wsgi.url_scheme', 'http')}://{_host(environ)}"
+
+
+def _host(environ: Environ) -> object:
+    return environ.get(HOST) or environ.get("HTTP_HOST", "")
+
+
 def _listed(rule: str | Iterable[str]) -> list[str]:
     names = [rule] if isinstance(rule, str) else list(rule)
     return [name.lower().rstrip("/") for name in names]
@@ -50,7 +66,7 @@ def _is_same(origin: str, environ: Environ) -> bool:
     try:
         theirs = urlsplit(origin)
         port = theirs.port or _DEFAULT_PORTS.get(theirs.scheme)
-        ours = urlsplit(f"//{environ.get('HTTP_HOST', '')}")
+        ours = urlsplit(f"//{_host(environ)}")
         scheme = str(environ.get("wsgi.url_scheme", "http"))
         schemes = (scheme,) if scheme == "https" else ("http", "https")
         ports = [ours.port] if ours.port else [_DEFAULT_PORTS[name] for name in schemes]
@@ -60,15 +76,15 @@ def _is_same(origin: str, environ: Environ) -> bool:
 
 
 def cors_headers(environ: Environ, rule: OriginRule, origin_may: bool) -> list[tuple[str, str]]:
-    """Give the response headers that let a page of an allowed foreign origin read the answer."""
+    """Give the response headers that let a page of an allowed foreign origin read the answer.
+
+    Clients 1.x and 2.x always ask with credentials, which browsers do not take for meant by "*". So the origin is named
+    for that rule, too; what such a page sends of credentials is not looked at then (``cors_allowed_origins``).
+    """
     origin = environ.get("HTTP_ORIGIN")
     if rule is None:
         return []
-    headers = [] if rule == "*" else [("Vary", "Origin")]
-    if not isinstance(origin, str):
-        return headers
-    if rule == "*":
-        headers.append(("Access-Control-Allow-Origin", "*"))
-    elif origin_may:
+    headers = [("Vary", "Origin")]
+    if isinstance(origin, str) and origin_may:
         headers += [("Access-Control-Allow-Origin", origin), ("Access-Control-Allow-Credentials", "true")]
     return headers

@@ -51,7 +51,10 @@ class RequestBody(pywsgi.Input):  # type: ignore[misc]  # its base is Any here
         return self._read_in_time(super()._do_read, *args, **kwargs)
 
     def _chunked_read(self, *args: Any, **kwargs: Any) -> bytes:
-        return self._read_in_time(super()._chunked_read, *args, **kwargs)
+        try:
+            return self._read_in_time(super()._chunked_read, *args, **kwargs)
+        except ValueError as error:  # pywsgi takes what is there for a number, even if it is nothing
+            raise OSError("a chunk has no size") from error
 
     def _read_in_time(self, read: Callable[..., bytes], *args: Any, **kwargs: Any) -> bytes:
         usual = self._sock.gettimeout()

@@ -71,6 +71,8 @@ def _parse(name: str, text: str) -> object:
             return float(text)
     except ValueError:
         raise UsageError(f"{PREFIX}{name.upper()} must be a number, not {text!r}.") from None
+    if kind == "int | None" and text.isdecimal():
+        return int(text)
     if kind == "bool | int" and text.isdecimal() and text not in _FLAGS:
         return int(text)
     if kind in ("bool", "bool | int"):
@@ -79,7 +81,9 @@ def _parse(name: str, text: str) -> object:
         return _FLAGS[text.lower()]
     if "None" in kind and text in ("", "None"):
         return None
-    if name in ("transports", "cors_allowed_origins") and text != "*":
+    if name == "cookie":
+        return _FLAGS.get(text.lower(), text)
+    if name in ("transports", "cors_allowed_origins", "trusted_proxies") and text != "*":
         return tuple(part.strip() for part in text.split(",") if part.strip())
     return text
 

@@ -6,14 +6,18 @@ import logging
 
 import web
 
+from ..hub.engine_client import EngineClient
 from ..hub.hub import Hub
-from ..hub.request import Request
 from ..state.engine_session import State
+from ..transport.websocket import WebSocketCarrier
 from ..types import Environ
 from ..wire.deflate import Agreement, negotiate
 from ..wire.handshake import encode_response
 from .admission import Admission, refusal
-from .handoff import connection_of
+from .cookie import set_cookie
+from .handoff import Connection, connection_of
+from .newcomers import let_in
+from .origins import is_foreign
 
 __all__ = ["offered_compression", "upgrade"]
 
@@ -33,23 +37,42 @@ def upgrade(hub: Hub, environ: Environ, admission: Admission) -> bytes:
     client = admission.client
     if admission.farewell is not None:
         raise refusal(1, "the session is closed")
-    assert admission.websocket_key is not None
-    request = Request(environ) if client is None else None
-    agreement = offered_compression(environ) if hub.config.compression else None
-    sock, early_data = connection.take()
-    carrier = hub.websocket(sock, agreement)
-    extensions = () if agreement is None else (("Sec-WebSocket-Extensions", agreement.encode()),)
-    carrier.send_now(encode_response(admission.websocket_key, extensions))
-    if client is not None and (client.candidate is not None or client.session.state is not State.OPEN):
+    if client is None:
+        with let_in(hub, environ, foreign=is_foreign(environ)) as newcomer:
+            take_over = _TakeOver(hub, environ, connection)
+            client = newcomer.open(upgraded=True, revision=admission.revision)
+            take_over.answer(admission, set_cookie(environ, hub.config, client.session.sid))
+        client.start_websocket(take_over.carrier, take_over.early_data)
+    else:
+        take_over = _TakeOver(hub, environ, connection)
+        take_over.answer(admission)
+        _join_session(client, take_over.carrier, take_over.early_data)
+    web.ctx.status = "101 Switching Protocols"
+    return b""
+
+
+class _TakeOver:
+    """The raw socket of a request, with a carrier on it."""
+
+    def __init__(self, hub: Hub, environ: Environ, connection: Connection) -> None:
+        self._agreement = offered_compression(environ) if hub.config.compression else None
+        sock, self.early_data = connection.take()
+        self.carrier = hub.websocket(sock, self._agreement)
+
+    def answer(self, admission: Admission, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        """Send the 101."""
+        assert admission.websocket_key is not None
+        if self._agreement is not None:
+            headers += (("Sec-WebSocket-Extensions", self._agreement.encode()),)
+        self.carrier.send_now(encode_response(admission.websocket_key, headers))
+
+
+def _join_session(client: EngineClient, carrier: WebSocketCarrier, early_data: bytes) -> None:
+    """Let a WebSocket be a session's second carrier, if it needs one."""
+    if client.candidate is not None or client.session.state is not State.OPEN:
         # As Node's server does it: clients take an HTTP error for a server that knows no WebSockets.
         reason = "the session is upgraded, or being upgraded, already"
         carrier.close(1000, reason)
         logger.info("%.6s… did not take another WebSocket: %s", client.session.sid, reason)
-    elif client is not None:
-        client.start_candidate(carrier, early_data)
     else:
-        assert request is not None
-        client = hub.open_client(request, upgraded=True, revision=admission.revision)
-        client.start_websocket(carrier, early_data)
-    web.ctx.status = "101 Switching Protocols"
-    return b""
+        client.start_candidate(carrier, early_data)

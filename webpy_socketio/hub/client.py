@@ -7,19 +7,23 @@ mailboxes.
 from __future__ import annotations
 
 from time import monotonic
+from typing import Any
 
 from ..errors import ProtocolError
+from ..limit_rules import Violation
 from ..state.engine_session import EngineSession
 from ..state.packet_stream import PacketStream
 from ..state.peer import AckReceived, JoinRequested, Left, Membership, Outcome, Peer
 from ..state.peer import State as MembershipState
+from ..state.token_bucket import BucketTable
 from ..transport.outbox import OutgoingPacket
 from ..wire.socket_packets import Packet, encode_connect, encode_connect_error
 from . import dispatch, lifecycle, subscriptions
 from .core import HubCore
 from .engine_client import EngineClient
+from .home import Home
 from .request import Request
-from .socket import Namespace, Socket
+from .socket import Socket
 
 __all__ = ["Client"]
 
@@ -27,18 +31,32 @@ __all__ = ["Client"]
 class Client(EngineClient):
     """One peer that speaks Socket.IO."""
 
-    __slots__ = ("connect_deadline", "namespaces", "peer", "queued", "stream", "waiting_calls")
+    __slots__ = (
+        "_shared",
+        "connect_deadline",
+        "is_ejected",
+        "namespaces",
+        "peer",
+        "queued",
+        "rates",
+        "stream",
+        "waiting_calls",
+    )
 
     def __init__(
-        self, hub: HubCore, session: EngineSession, request: Request, namespaces: dict[str, Namespace]
+        self, hub: HubCore, session: EngineSession, request: Request, namespaces: dict[str, Home[Socket]]
     ) -> None:
         super().__init__(hub, session, request)
         self.namespaces = namespaces
         self.stream = PacketStream(hub.config.max_attachments)
         self.peer = Peer(hub.config.max_namespaces)
+        self._shared: dict[Any, Any] | None = None
         #: Events that wait in the mailboxes of all its sockets, and handlers that wait in ``call``.
         self.queued = 0
         self.waiting_calls = 0
+        #: Its buckets, where rates are limited, and whether it broke such a limit for good.
+        self.rates: BucketTable | None = None
+        self.is_ejected = False
         #: Until when it must have joined a namespace; infinite once it has.
         self.connect_deadline = monotonic() + hub.config.connect_timeout
 
@@ -74,15 +92,33 @@ class Client(EngineClient):
         elif self.queued > self.hub.config.mailbox_hard:
             limit = self.hub.config.mailbox_hard
             detail = f"{self.queued} events wait while a handler is in call(), mailbox_hard is {limit}"
+            self.strike("mailbox_hard", self.queued, limit, "events that wait while a handler is in call()")
             self.hub.close(self, "transport error", detail, close_code=1008, close_reason="too many events")
+
+    def wait_until_resumed(self, timeout: float) -> bool:
+        """Wait while reading is stopped, as the engine does; who goes on sending all the same is closed."""
+        if super().wait_until_resumed(timeout):
+            return True
+        limit = self.hub.config.mailbox_hard
+        if self.queued > limit and not self.is_closed:
+            self.strike("mailbox_hard", self.queued, limit, "events that wait")
+            self.hub.close(self, "transport error", f"{self.queued} events wait, mailbox_hard is {limit}")
+        return False
 
     def _run_event(self, job: tuple[Socket, Packet]) -> None:
         try:
             dispatch.run_event(*job)
         finally:
-            self._finish_event()
+            self.finish_task()
 
-    def _finish_event(self) -> None:
+    def begin_task(self) -> None:
+        """Take note that the begin or the end of a socket waits for its handlers, as an event does."""
+        self.queued += 1
+        if self.queued > self.hub.config.mailbox_high and not self.is_paused and not self.is_closed:
+            self._slow_down()
+
+    def finish_task(self) -> None:
+        """Take note that something that waited for handlers is done."""
         self.queued -= 1
         if self.is_paused and self.queued <= self.hub.config.mailbox_low:
             self.resume()
@@ -111,16 +147,32 @@ class Client(EngineClient):
 
     def reject(self, error: ProtocolError) -> None:
         """Close the client: what it sent broke the protocol."""
-        if not self.is_closed:
-            self.hub.close(self, "parse error", error.reason, close_code=1002, close_reason=error.reason)
+        if self.is_closed:
+            return
+        if error.excess is not None:
+            self.strike(*error.excess)
+        self.hub.close(self, "parse error", error.reason, close_code=error.close_code, close_reason=error.reason)
+
+    def strike(self, limit: str, size: float, most: float, detail: str = "") -> None:
+        """Make visible that this client exceeded a limit, with its first socket if there is one."""
+        socket = next(iter(self.sockets()), None)
+        label = f"{self.session.sid[:6]}…" if socket is None else socket.label
+        self.hub.strike(
+            Violation(limit, size, most, session_id=label, request=self.request, socket=socket, detail=detail)
+        )
 
     def _join(self, wanted: JoinRequested) -> None:
         name = wanted.membership.namespace
-        if not self.hub.registry.knows(name):
+        # Names that only a regular expression knows are the client's, and are kept in more than one place.
+        is_long = len(name) > self.hub.config.max_namespace_name
+        if is_long or not self.hub.registry.knows(name):
+            if is_long:
+                self.strike("max_namespace_name", len(name), self.hub.config.max_namespace_name)
             self.peer.refuse(wanted.membership)
             self.send(OutgoingPacket(b"4" + self.encode_refusal(name, "Invalid namespace", None)))
             return
         socket = Socket(self.hub, self, self._home(name), wanted.membership, self._request_of(wanted))
+        socket.home.move_in()
         wanted.membership.owner = socket
         lifecycle.begin_connect(socket, self.peer)
 
@@ -131,11 +183,9 @@ class Client(EngineClient):
         self.request.auth = wanted.auth
         return self.request
 
-    def _home(self, name: str) -> Namespace:
+    def _home(self, name: str) -> Home[Socket]:
         home = self.namespaces.get(name)
-        if home is None:
-            home = self.namespaces[name] = Namespace(name)
-        return home
+        return Home(name, self.namespaces) if home is None else home
 
     # -- for its sockets --------------------------------------------------------------------------------------------
 
@@ -160,6 +210,13 @@ class Client(EngineClient):
         """Give the name of the carrier that is used just now."""
         return self.carrier.name
 
+    @property
+    def shared(self) -> dict[Any, Any]:  # Any: it is the application's
+        """Give the dictionary that all its sockets share."""
+        if self._shared is None:
+            self._shared = {}
+        return self._shared
+
     def subscribe(self, socket: Socket, channel: str) -> bool:
         """Subscribe one of its sockets."""
         return subscriptions.subscribe(socket, channel)
@@ -168,11 +225,25 @@ class Client(EngineClient):
         """Unsubscribe one of its sockets."""
         return subscriptions.unsubscribe(socket, channel)
 
+    def eject(self, detail: str) -> None:
+        """Close the client; what it has sent is not handled any more."""
+        self.is_ejected = True
+        if not self.is_closed:
+            self.hub.close(self, "transport error", detail, close_code=1008, close_reason="rate limit")
+
+    def count_channels(self) -> int:
+        """Count the channels of all its sockets."""
+        return sum(socket.home.channels.count(socket) for socket in self.sockets())
+
     def disconnect(self, socket: Socket, *, close: bool) -> None:
         """Disconnect one of its sockets; with ``close`` the whole client."""
         lifecycle.disconnect(socket, self.peer)
         if close and not self.is_closed:
             self.hub.close(self, "server namespace disconnect")
+
+    def forget(self, socket: Socket) -> None:
+        """Disconnect one of its sockets without telling the client."""
+        lifecycle.leave(socket, self.peer)
 
     # -- deadlines and the end --------------------------------------------------------------------------------------
 
@@ -184,12 +255,21 @@ class Client(EngineClient):
         """Do what is due; a client that joined no namespace in time is closed."""
         if now >= self.connect_deadline and not self.is_closed:
             self._check_joined(now)
-        return super().receive_deadline(now)
+        was_closed = self.is_closed
+        deadline = super().receive_deadline(now)
+        if self.is_closed and not was_closed and not self.peer.memberships:
+            config = self.hub.config
+            patience = config.ping_interval + config.ping_timeout
+            self.strike("ping_timeout", patience, patience, "no namespace was joined before")
+        return deadline
 
     def _check_joined(self, now: float) -> None:
         states = {membership.state for membership in self.peer.memberships.values()}
         if not states:
-            self.hub.close(self, "connect timeout", "no namespace was joined in time")
+            timeout = self.hub.config.connect_timeout
+            detail = "no namespace was joined in time"
+            self.strike("connect_timeout", timeout, timeout, detail)
+            self.hub.close(self, "connect timeout", detail, close_code=1008, close_reason=detail)
         elif states == {MembershipState.JOINING}:
             self.connect_deadline = now + self.hub.config.connect_timeout  # on_connect takes its time
         else:

@@ -16,12 +16,16 @@ import gevent
 from ..config import Config
 from ..errors import UsageError
 from ..events import LAST_STAGES, Registry
+from ..limit_rules import Violation
 from ..state.engine_session import EngineSession, State
+from ..state.token_bucket import BucketTable
 from ..transport.outbox import Budget, Outbox
 from ..transport.polling import PollingCarrier
 from ..transport.timers import TimerWheel
 from ..transport.turn import Turn
-from .doorbell import Doorbell
+from .addresses import Addresses
+from .doorbell import Doorbell, get_ident
+from .limits import LimitReports
 from .mailbox import Mailbox, WorkerPool
 from .message_log import MessageLog
 
@@ -33,6 +37,10 @@ hub_logger = logging.getLogger("webpy_socketio.hub")
 #: Seconds that killed handlers get to clean up, and that peers get to hear that the server stops.
 KILL_TIMEOUT = 1.0
 GOODBYE_TIMEOUT = 1.0
+#: Lines that wait because a log handler is slow.
+MAX_LINES = 10_000
+#: Buckets of addresses that are remembered until they are full again (for each rule about rates one): 6 MB.
+MAX_ADDRESSES = 20_000
 #: Reasons with which the server itself ends a session in good order: a polling client hears them with its next GET.
 _ORDERLY = frozenset(("server namespace disconnect", "server shutting down", "forced server close"))
 #: Reasons that mean that nobody is there any more.
@@ -98,10 +106,15 @@ class HubCore:
         self.registry = registry
         self.clients: dict[str, BaseClient] = {}
         self.farewells: dict[str, Farewell] = {}
+        self.addresses = Addresses(config.max_connections_per_address)
         self.message_log = MessageLog(config.message_log_format)
         self.budget = Budget(config.outbox_ceiling)
         self.workers = WorkerPool(config.max_workers)
         self._journal = Mailbox()
+        self.rules = registry.limits
+        #: The buckets of addresses (`rates`).
+        self.rates = BucketTable(MAX_ADDRESSES)
+        self.limits = LimitReports(registry.limits, self.workers, self.journal)
         self.is_open = False
         self.is_stopping = False
         #: Stopping took too long: of what still waits, only the ends of sockets are run.
@@ -117,6 +130,8 @@ class HubCore:
         self.turn = Turn(self.loop, self.receive_failure)
         self.doorbell = Doorbell(self.loop, self.receive_failure)
         self.workers.open()
+        self.limits.open(self.loop)
+        self.rates = BucketTable(MAX_ADDRESSES)
         self.is_stopping = self.is_out_of_time = False
         self.is_open = True
 
@@ -128,7 +143,7 @@ class HubCore:
 
     def is_mine(self) -> bool:
         """Tell whether the caller runs in the hub's own thread."""
-        return not self.is_open or self.doorbell.is_mine()
+        return not self.is_open or get_ident() == self.doorbell.thread
 
     def post(self, function: Callable[..., object], *args: object) -> bool:
         """Have a function called in the hub's thread, from any other; always True."""
@@ -139,13 +154,28 @@ class HubCore:
 
     def journal(self, log: logging.Logger, level: int, text: str, *args: object, exc_info: Any = None) -> None:
         """Log from the loop, where a log handler must not wait: a worker writes the line."""
-        if log.isEnabledFor(level):
+        if not log.isEnabledFor(level):
+            return
+        waiting = len(self._journal.tasks or ())
+        if waiting < MAX_LINES:
             self.workers.put(self._journal, _write_line, (log, level, text, args, exc_info))
-            self.workers.request()
+        elif waiting == MAX_LINES:
+            lost = (hub_logger, logging.WARNING, "The log is too slow: lines are left out", (), None)
+            self.workers.put(self._journal, _write_line, lost)
 
     def receive_failure(self) -> None:
         """Log an exception that our own code raised in a callback of the loop; called in the ``except`` clause."""
         self.journal(hub_logger, logging.ERROR, "A callback of the loop failed", exc_info=sys.exc_info())
+
+    def strike(self, violation: Violation) -> None:
+        """Make visible that a limit struck: a log line and the application's hooks. From any thread, never waits.
+
+        ``EngineClient.strike`` fills in who it was.
+        """
+        if self.is_mine():
+            self.limits.report(violation)
+        else:
+            self.post(self.limits.report, violation)
 
     # -- the one door -----------------------------------------------------------------------------------------------
 
@@ -160,6 +190,7 @@ class HubCore:
         sid = client.session.sid
         if self.clients.pop(sid, None) is None:
             return
+        self.addresses.end(sid)
         if client.session.state is not State.CLOSED:
             client.session.close(reason)
         self.wheel.cancel(client)
@@ -170,7 +201,6 @@ class HubCore:
             self._defer_farewell(sid, carrier, reason)
         elif not isinstance(carrier, PollingCarrier):
             client.outbox.clear()
-        self.workers.request()
         self.journal(logger, logging.INFO, "%.6s… closed: %s%s", sid, reason, f" ({detail})" if detail else "")
 
     def _defer_farewell(self, sid: str, carrier: PollingCarrier, reason: str) -> None:
@@ -196,6 +226,7 @@ class HubCore:
         self.is_stopping = True
         for client in list(self.clients.values()):
             self.close(client, "server shutting down", close_code=1001, close_reason="server shutting down")
+        self.limits.flush()
         _wait_while(lambda: self.workers.is_busy, timeout)
         self._kill_handlers()
         # What is left in the wheel are connections that close, and polling clients that are yet to hear of it.
@@ -217,8 +248,10 @@ class HubCore:
         if self.is_open:
             self.is_open = False
             self.workers.close()
+            self.limits.close()
             self.wheel.expire()
             self.wheel.close()
+            self.turn.close()
             self.doorbell.close()
             self.farewells.clear()
 

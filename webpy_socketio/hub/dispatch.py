@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import EventError, ProtocolError
-from ..events import ANY, Event, Handler, describe
+from ..events import Event, Handler, describe
 from ..transport.outbox import OutgoingPacket
 from ..types import NO_ACK
 from ..wire.socket_packets import Packet, decode_arguments, encode_ack
-from . import subscriptions
+from . import rates, subscriptions
 from .handlers import Answer, call, call_processed, report, run_on_error
 from .socket import Socket, State
 
@@ -19,19 +19,28 @@ __all__ = ["run_event"]
 
 logger = logging.getLogger("webpy_socketio.hub")
 
+#: Looked up once: a member of an Enum costs as much as a call before Python 3.12.
+_ENDED, _MESSAGE = State.ENDED, Event.MESSAGE
+
 
 def run_event(socket: Socket, packet: Packet) -> None:
     """Run the handlers of an event that the client sent, and ack it if the client asked for that."""
-    if socket.state is State.ENDED or socket.hub.is_out_of_time:
+    hub = socket.hub
+    if socket.state is _ENDED or hub.is_out_of_time:
+        return
+    limits = hub.rules
+    if limits.before and rates.refuse(socket, packet, limits.before, None):
         return
     try:
         arguments = decode_arguments(packet)
     except ProtocolError as error:
         socket.client.reject(error)
         return
+    if limits.after and rates.refuse(socket, packet, limits.after, arguments):
+        return
     name = arguments[0]
-    if socket.hub.message_log.is_on():
-        socket.hub.message_log.write(socket.request, name, arguments)
+    if hub.message_log.is_on():
+        hub.message_log.write(socket.request, name, arguments)
     if name[:2] == "__" and name in _BUILT_IN:
         answer = _BUILT_IN[name](socket, arguments[1:])
     else:
@@ -52,32 +61,36 @@ def _send_ack(socket: Socket, id_: int, value: object) -> None:
 
 def _run_named(socket: Socket, name: str, arguments: list[Any], channel: str | None) -> Answer:
     answer = Answer()
-    socket.channel = channel
+    if channel is not None:
+        socket.channel = channel
     try:
         if socket.hub.registry.processors:
             call_processed(socket, name, arguments, answer, lambda: _run_all(socket, name, arguments, channel, answer))
         else:
             _run_all(socket, name, arguments, channel, answer)
     finally:
-        socket.channel = None
+        if channel is not None:
+            socket.channel = None
     return answer
 
 
 def _run_all(socket: Socket, name: str, arguments: list[Any], channel: str | None, answer: Answer) -> None:
     for handler in socket.hub.registry.named(socket.home.name, name):
-        if handler.pattern is None or handler.matches(channel, socket.channels):
+        if handler.pattern is not None and not handler.matches(channel, socket.channels):
+            continue
+        if handler.event is _MESSAGE:
+            call(socket, handler, arguments[:1] or (None,), answer)
+        else:
             _run_handler(socket, handler, name, arguments, answer)
 
 
 def _run_handler(socket: Socket, handler: Handler, name: str, arguments: list[Any], answer: Answer) -> None:
-    given: Sequence[Any] = arguments if handler.name != ANY else [name, *arguments]
-    if handler.event is Event.MESSAGE:
-        given = arguments[:1] or (None,)
-    elif not handler.takes(len(given)):
+    given: Sequence[Any] = [name, *arguments] if handler.takes_name else arguments
+    if handler.takes(len(given)):
+        call(socket, handler, given, answer)
+    else:
         answer.failed = True
-        _report_count(socket, name, len(given), handler)
-        return
-    call(socket, handler, given, answer)
+        _report_count(socket, name, len(arguments), handler)
 
 
 def _report_count(socket: Socket, name: str, count: int, handler: Handler) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 from gevent import monkey
 
-__all__ = ["Doorbell"]
+__all__ = ["Doorbell", "get_ident"]
 
-#: The operating system's thread: the patched one would tell greenlets apart.
-_get_ident = monkey.get_original("_thread", "get_ident")
+#: Tells the operating system's threads apart; the patched one would tell greenlets apart.
+get_ident = monkey.get_original("_thread", "get_ident")
 
 
 class Doorbell:
@@ -26,11 +26,8 @@ class Doorbell:
         self._on_failure = on_failure
         self._watcher = loop.async_(ref=False)
         self._watcher.start(self._answer)
-        self.thread = _get_ident()
-
-    def is_mine(self) -> bool:
-        """Tell whether the caller runs in the loop's own thread."""
-        return bool(_get_ident() == self.thread)
+        #: The loop's own.
+        self.thread = get_ident()
 
     def ring(self, function: Callable[..., object], *args: Any) -> None:  # Any: handed through
         """Have ``function(*args)`` called in the loop. Never waits. To be called from any thread."""

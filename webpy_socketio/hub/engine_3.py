@@ -16,8 +16,9 @@ from ..wire.socket_packets import encode_connect_4, encode_error_4
 from .client import Client
 from .core import HubCore
 from .engine_client import EngineClient
+from .home import Home
 from .request import Request
-from .socket import Namespace
+from .socket import Socket
 
 __all__ = ["Client3", "EngineClient3"]
 
@@ -59,7 +60,7 @@ class Client3(EngineClient3, Client):
     __slots__ = ("packet_kind",)
 
     def __init__(
-        self, hub: HubCore, session: EngineSession, request: Request, namespaces: dict[str, Namespace]
+        self, hub: HubCore, session: EngineSession, request: Request, namespaces: dict[str, Home[Socket]]
     ) -> None:
         super().__init__(hub, session, request, namespaces)
         self.peer: Peer4 = Peer4(hub.config.max_namespaces)
@@ -69,7 +70,6 @@ class Client3(EngineClient3, Client):
         """Send the OPEN packet, and let the client join ``/``, which it does not ask for."""
         super().open(offer_upgrade=offer_upgrade)
         self._obey(self.peer.open())
-        self.hub.workers.request()
 
     def session_id(self, namespace: str) -> str:
         """Give the id of its socket in a namespace, as the client makes it itself from its Engine.IO id."""

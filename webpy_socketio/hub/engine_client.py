@@ -11,6 +11,7 @@ from time import monotonic
 
 from gevent.event import Event
 
+from ..limit_rules import Violation
 from ..state.engine_session import (
     CloseLane,
     CloseSession,
@@ -22,9 +23,11 @@ from ..state.engine_session import (
     State,
     Upgraded,
 )
-from ..transport.outbox import Outbox, OutgoingPacket
+from ..transport.outbox import OutgoingPacket
+from ..transport.outboxes import make_outbox
 from ..transport.polling import PollingCarrier
 from ..transport.websocket import WebSocketCarrier
+from ..types import Excess
 from ..wire import frames
 from ..wire.engine_packets import decode_payload, encode_open
 from .core import HubCore
@@ -58,7 +61,7 @@ class EngineClient:
         self.hub = hub
         self.session = session
         self.request = request
-        self.outbox = Outbox(hub.config, hub.budget)
+        self.outbox = make_outbox(hub.config, hub.budget, self, hub.receive_failure)
         self.carrier: PollingCarrier | WebSocketCarrier = PollingCarrier(self.outbox, hub.config.max_payload)
         self.candidate: WebSocketCarrier | None = None
         self.candidate_deadline = 0.0
@@ -124,10 +127,6 @@ class EngineClient:
         """Take one message of the application. For subclasses."""
         raise NotImplementedError
 
-    def receive_batch_end(self) -> None:
-        """Run the handlers of what has come in. Called in the loop."""
-        self.hub.workers.run_ready()
-
     def _follow(self, outcome: Outcome) -> None:
         kind = type(outcome)
         if kind is CloseSession:
@@ -163,7 +162,7 @@ class EngineClient:
             self.carrier.outbox = self.outbox
             self.carrier.wake()
 
-    def drop_candidate(self, reason: str) -> None:
+    def drop_candidate(self, reason: str, code: int = 1002) -> None:
         """Close the candidate; the session lives on as it was."""
         candidate, self.candidate = self.candidate, None
         if candidate is None:
@@ -171,7 +170,7 @@ class EngineClient:
         self.session.lose_candidate()
         if isinstance(self.carrier, PollingCarrier):
             self.carrier.hold()
-        candidate.close(1002, reason)
+        candidate.close(code, reason)
         self.hub.journal(logger, logging.INFO, "%.6s… did not upgrade: %s", self.session.sid, reason)
 
     # -- out --------------------------------------------------------------------------------------------------------
@@ -181,10 +180,22 @@ class EngineClient:
         if self.outbox.push(packet):
             self.carrier.wake()
             return True
-        if not packet.droppable or self.hub.config.outbox_policy == "disconnect":
-            detail = f"{self.outbox.size} bytes wait, outbox_limit is {self.hub.config.outbox_limit}"
+        excess = self.outbox.excess_of(packet)
+        if packet.droppable and not self.hub.config.outbox_disconnects:
+            self.outbox.drop(excess)
+        elif not self.is_closed:
+            self.strike(*excess, "bytes that wait; slow consumer")
+            detail = f"{excess.size} bytes wait, {excess.limit} is {excess.most}"
             self.hub.close(self, "transport error", detail, close_code=1008, close_reason="slow consumer")
         return False
+
+    def receive_drop(self, excess: Excess) -> None:
+        """Take note that the outbox begins to drop packets."""
+        self.strike(*excess, "bytes that wait; messages are dropped")
+
+    def receive_relief(self, dropped: int) -> None:
+        """Take note that the client reads again after packets were dropped."""
+        self.hub.journal(logger, logging.INFO, "%.6s… reads again; %d messages were dropped", self.session.sid, dropped)
 
     @property
     def is_writable(self) -> bool:
@@ -195,6 +206,11 @@ class EngineClient:
 
     def receive_room(self, carrier: WebSocketCarrier) -> None:
         """Nothing to do: whoever is stuck has its packets in the outbox."""
+
+    def strike(self, limit: str, size: float, most: float, detail: str = "") -> None:
+        """Make visible that this client exceeded a limit: ``size`` came, ``most`` is allowed. In the hub's thread."""
+        label = f"{self.session.sid[:6]}…"
+        self.hub.strike(Violation(limit, size, most, session_id=label, request=self.request, detail=detail))
 
     # -- slowing the peer down --------------------------------------------------------------------------------------
 
@@ -232,7 +248,9 @@ class EngineClient:
         if self.is_closed:
             return None
         if self.candidate is not None and now >= self.candidate_deadline:
-            self.drop_candidate("the upgrade took too long")
+            timeout = self.hub.config.upgrade_timeout
+            self.strike("upgrade_timeout", timeout, timeout, "from polling to WebSocket")
+            self.drop_candidate("the upgrade took too long", 1008)
         if self.is_paused and now >= self.session.deadline:
             if self.carrier.is_gone():
                 self.hub.close(self, "transport close")
@@ -253,6 +271,10 @@ class EngineClient:
         elif not self.is_closed:
             name = "transport error" if violation else "transport close"
             self.hub.close(self, name, reason if violation else "", close_code=code)
+
+    def receive_excess(self, carrier: WebSocketCarrier, excess: Excess) -> None:
+        """Take note that what came on a WebSocket is above a limit."""
+        self.strike(*excess)
 
     def receive_failure(self) -> None:
         """Close the client in whose callback something of ours raised; called in the ``except`` clause."""

@@ -20,8 +20,9 @@ from .client import Client
 from .core import HubCore
 from .engine_3 import Client3
 from .engine_client import EngineClient
+from .home import Home
 from .request import Request
-from .socket import Namespace, Socket
+from .socket import Socket
 from .socket import State as SocketState
 
 __all__ = ["Hub", "default_hub"]
@@ -35,7 +36,7 @@ class Hub(HubCore):
 
     def __init__(self, config: Config, handlers: Registry, make_client: ClientFactory | None = None) -> None:
         super().__init__(config, handlers)
-        self.namespaces: dict[str, Namespace] = {}
+        self.namespaces: dict[str, Home[Socket]] = {}
         self._make_client = make_client or self._make_socket_client
         self.is_forked = False
         _hubs.add(self)
@@ -97,8 +98,11 @@ class Hub(HubCore):
                 carrier.abort(in_child=True)
         self.clients.clear()
         self.farewells.clear()
+        self.addresses.clear()
         self.namespaces.clear()
         self.wheel.close()
+        self.turn.close()
+        self.limits.close()
         self.doorbell.close()
         self.is_open = False
 

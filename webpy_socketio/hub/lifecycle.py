@@ -7,20 +7,20 @@ CONNECTING  --on_connect refuses-->  ENDED
 from __future__ import annotations
 
 from gevent import GreenletExit
-from gevent.event import AsyncResult
 
-from ..errors import Refused, SocketClosed
+from ..errors import Refused
 from ..events import LAST_STAGES, Event
 from ..state.peer import Peer
 from ..state.peer import State as MembershipState
 from ..transport.outbox import OutgoingPacket
 from ..wire.socket_packets import encode_disconnect
 from . import subscriptions
+from .acks import AckCallback, AckWaiter
 from .handlers import report, run_stage
 from .processors import run_processed
-from .socket import AckCallback, Socket, State
+from .socket import Socket, State
 
-__all__ = ["begin_connect", "begin_end", "disconnect", "resolve_ack"]
+__all__ = ["begin_connect", "begin_end", "disconnect", "leave", "resolve_ack"]
 
 # -- the beginning --------------------------------------------------------------------------------------------------
 
@@ -28,13 +28,20 @@ __all__ = ["begin_connect", "begin_end", "disconnect", "resolve_ack"]
 def begin_connect(socket: Socket, peer: Peer) -> None:
     """Run ``on_connect`` in a worker; where nobody listens, let the client in at once."""
     if socket.hub.registry.of(socket.namespace, Event.CONNECT) or socket.hub.registry.processors:
+        socket.client.begin_task()
         socket.hub.workers.put(socket.mailbox, _run_connect, (socket, peer))
     else:
         _accept(socket, peer)
 
 
 def _run_connect(job: tuple[Socket, Peer]) -> None:
-    socket, peer = job
+    try:
+        _decide(*job)
+    finally:
+        job[0].client.finish_task()
+
+
+def _decide(socket: Socket, peer: Peer) -> None:
     if not socket.connected:
         _finish(socket)  # it left before anybody heard of it
         return
@@ -113,18 +120,16 @@ def begin_end(socket: Socket, reason: str) -> None:
     socket.reason = reason
     socket.held = None
     _take_out(socket)
-    for waiter in socket.membership.take_all_acks():
-        if isinstance(waiter, AsyncResult):
-            waiter.set_exception(SocketClosed(f"The client is gone ({reason})."))
+    _abandon_acks(socket, reason)
     registry = socket.hub.registry
     is_heard = registry.processors or any(registry.of(socket.namespace, event) for event in LAST_STAGES)
     if socket.mailbox.is_empty and not is_heard:
         _finish(socket)
         return
     # One task each: what kills a handler does not keep the others from running.
-    for step in (_run_disconnect, _run_unsubscribe, _run_finish, _finish):
+    socket.client.begin_task()
+    for step in (_run_disconnect, _run_unsubscribe, _run_finish, _run_last):
         socket.hub.workers.put(socket.mailbox, step, socket)
-    socket.hub.workers.request()
 
 
 def _run_disconnect(socket: Socket) -> None:
@@ -147,11 +152,32 @@ def _run_finish(socket: Socket) -> None:
         run_stage(socket, Event.FINISH)
 
 
+def _run_last(socket: Socket) -> None:
+    try:
+        _finish(socket)
+    finally:
+        socket.client.finish_task()
+
+
 def _finish(socket: Socket) -> None:
+    if socket.state is State.ENDED:
+        return
     socket.state = State.ENDED
     socket.held = None
     _take_out(socket)
     socket.home.channels.unsubscribe_all(socket)
+    socket.home.move_out()
+    _abandon_acks(socket, "refused")
+    if socket.instances is not None:
+        instances, socket.instances = socket.instances, None
+        for instance in instances.values():
+            instance.kill_local_jobs()
+
+
+def _abandon_acks(socket: Socket, reason: str) -> None:
+    for waiter in socket.membership.take_all_acks():
+        if isinstance(waiter, AckWaiter):
+            waiter.abandon(reason)
 
 
 def _take_out(socket: Socket) -> None:
@@ -170,16 +196,22 @@ def disconnect(socket: Socket, peer: Peer) -> None:
         begin_end(socket, "server namespace disconnect")
 
 
+def leave(socket: Socket, peer: Peer) -> None:
+    """End a client's stay in one namespace without telling it; what it still sends there is ignored."""
+    if socket.connected:
+        peer.leave(socket.membership)
+        begin_end(socket, "server namespace disconnect")
+
+
 # -- acks -----------------------------------------------------------------------------------------------------------
 
 
 def resolve_ack(waiter: object, values: list[object]) -> None:
     """Hand the values of an ack to who waits for them: at once to a ``call``, in the socket's order to a callback."""
-    if isinstance(waiter, AsyncResult):
-        waiter.set(values)
+    if isinstance(waiter, AckWaiter):
+        waiter.resolve(values)
     elif isinstance(waiter, AckCallback):
         waiter.socket.hub.workers.put(waiter.socket.mailbox, _run_callback, (waiter, values))
-        waiter.socket.hub.workers.request()
 
 
 def _run_callback(job: tuple[AckCallback, list[object]]) -> None:

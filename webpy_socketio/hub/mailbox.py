@@ -36,7 +36,8 @@ class Mailbox:
     __slots__ = ("is_scheduled", "tasks")
 
     def __init__(self) -> None:
-        self.tasks: deque[Task] | None = None  # most mailboxes are empty most of the time
+        #: Most mailboxes are empty most of the time, and those that are not hold few: a list is cheaper than a deque.
+        self.tasks: list[Task] | None = None
         self.is_scheduled = False
 
     @property
@@ -88,7 +89,7 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
         is_untouched, holders = True, getrefcount(self)
         try:
             while tasks and is_untouched:
-                function, argument = tasks.popleft()
+                function, argument = tasks.pop(0)
                 Context().run(function, argument)
                 # Who resumed it after a wait holds on to it as well: then the pool looks, when it is idle.
                 is_untouched = pool.running is self and getrefcount(self) == holders and self.is_clean
@@ -133,23 +134,24 @@ class WorkerPool:
         return bool(self._ready) or len(self.workers) - (getcurrent() in self.workers) > len(self._idle)
 
     def put(self, mailbox: Mailbox, function: Callable[[Any], object], argument: Any) -> None:
-        """Add a task. It runs when ``run_ready`` is called, which is for the caller to see to (``request``)."""
-        tasks = mailbox.tasks
-        if tasks is None:
-            tasks = mailbox.tasks = deque()
-        tasks.append((function, argument))
+        """Add a task. It runs at the end of the loop's turn, with all others of the turn, if a worker is free."""
+        if mailbox.tasks is None:
+            mailbox.tasks = [(function, argument)]
+        else:
+            mailbox.tasks.append((function, argument))
         if not mailbox.is_scheduled:
             mailbox.is_scheduled = True
             self._ready.append(mailbox)
+            self.request()
 
     def put_first(self, mailbox: Mailbox, function: Callable[[Any], object], argument: Any) -> None:
         """Put a task back to the front: it was interrupted while its mailbox's worker ran it."""
         assert mailbox.tasks is not None
-        mailbox.tasks.appendleft((function, argument))
+        mailbox.tasks.insert(0, (function, argument))
 
     def request(self) -> None:
-        """Have the loop call ``run_ready`` soon. For all who are not in the loop themselves."""
-        if self._ready and not self._is_requested:
+        """Have the loop call ``run_ready`` soon, if anything is ready."""
+        if not self._is_requested and self._ready:
             self._is_requested = True
             self._hub.loop.run_callback(self.run_ready)
 

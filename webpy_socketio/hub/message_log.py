@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 __all__ = ["MessageLog"]
 
@@ -25,14 +26,12 @@ class MessageLog:
     None.
     """
 
-    __slots__ = ("_format",)
+    __slots__ = ("_format", "is_on")
 
     def __init__(self, log_format: str | None) -> None:
         self._format = log_format
-
-    def is_on(self) -> bool:
-        """Tell whether a line would be written at all."""
-        return self._format is not None and logger.isEnabledFor(logging.INFO)
+        #: Tells whether a line would be written at all. It is asked for each message.
+        self.is_on: Callable[[], bool] = bool if log_format is None else partial(logger.isEnabledFor, logging.INFO)
 
     def write(self, environ: Mapping[str, object], kind: str, arguments: list[object]) -> None:
         """Write one line. ``arguments`` begin with the event's name; a plain message is shown by itself."""

@@ -6,15 +6,27 @@ A foreign thread encodes its message itself, checks a snapshot, and hands the pa
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from ..errors import NoSocket, UsageError
 from ..events import check_event_name
 from ..transport.outbox import OutgoingPacket
+from . import survey
 from .fanout import deliver, make_event
 from .hub import Hub, default_hub
 from .socket import Socket
 
-__all__ = ["broadcast", "broadcast_channel", "channel_members", "channels", "clients", "emit", "send"]
+__all__ = [
+    "broadcast",
+    "broadcast_channel",
+    "call",
+    "channel_members",
+    "channels",
+    "clients",
+    "disconnect",
+    "emit",
+    "send",
+]
 
 
 def send(session_id: str, message: object) -> None:
@@ -49,12 +61,13 @@ def broadcast_channel(message: object, channel: str) -> None:
 
 
 def _deliver(hub: Hub, sockets: list[Socket], packet: OutgoingPacket, message: object) -> None:
-    if hub.is_mine():
-        deliver(sockets, packet)
-    else:
-        hub.post(deliver, sockets, packet)
+    deliver(hub, sockets, packet)
+    _log(hub, ["message", message])
+
+
+def _log(hub: Hub, arguments: list[object]) -> None:
     if hub.message_log.is_on():
-        hub.message_log.write({}, "send", ["message", message])
+        hub.message_log.write({}, "send", arguments)
 
 
 def emit(
@@ -67,22 +80,63 @@ def emit(
 ) -> int:
     """Send an event to a channel, a session id, or several of both (``to``), or to everyone; to each receiver once.
 
-    ``skip`` names session ids that do not get it; a ``volatile`` event is dropped for clients that cannot take it at
-    once. Returns the number of receivers in this process. Raises ``EventError`` for a reserved name.
+    ``skip`` names those that do not get it, in the same way; a ``volatile`` event is dropped for clients that cannot
+    take it at once. Returns the number of receivers in this process. Raises ``EventError`` for a reserved name.
     """
     check_event_name(event)
     hub = _hub()
     packet = make_event(namespace, None, [event, *args])
-    receivers = _resolve(hub, namespace, to)
-    skipped = set(_listed(skip))
-    if skipped:
-        receivers = {socket: None for socket in receivers if socket.id not in skipped}
+    receivers = _receivers(hub, namespace, to, skip)
     if volatile:
-        receivers = {socket: None for socket in receivers if socket.client.is_writable}
-    if hub.is_mine():
-        return deliver(receivers, packet)
-    hub.post(deliver, list(receivers), packet)
-    return len(receivers)
+        receivers = {socket: None for socket in receivers if socket.takes_more}
+    count = deliver(hub, receivers, packet)
+    _log(hub, [event, *args])
+    return count
+
+
+def call(
+    event: str,
+    *args: object,
+    to: str | Iterable[str] | None = None,
+    timeout: float | None = 60,
+    skip: str | Iterable[str] | None = None,
+    namespace: str = "/",
+) -> dict[str, Any]:  # Any: what clients answer is user data
+    """Send an event as `emit` does, and wait for the acks; give ``{session_id: value}``.
+
+    The value is a tuple if a client's ack has several, None if it has none. A client that leaves is not waited for, and
+    not in the result. After ``timeout`` seconds (None: never) raises ``AnswersMissing``, a ``TimeoutError`` that has
+    ``answers`` and ``missing``; at once if those that are missing could not be asked, as their outboxes are full. Waits
+    in a view, in any greenlet or thread, and in a handler, whose socket then waits.
+    """
+    check_event_name(event)
+    hub = _hub()
+    receivers = _receivers(hub, namespace, to, skip)
+    _log(hub, [event, *args])
+    return survey.ask(hub, receivers, namespace, [event, *args], timeout)
+
+
+def disconnect(to: str | Iterable[str], *, close: bool = False, namespace: str = "/") -> int:
+    """Disconnect a session id, the subscribers of a channel, or several of both from a namespace; with ``close`` their
+    connections too. Gives the number of those who were there. For everybody, give ``clients()``.
+    """
+    if to is None:
+        raise UsageError("disconnect() takes a session id, a channel or a list of them; for everybody, clients().")
+    hub = _hub()
+    sockets = [socket for socket in _resolve(hub, namespace, to) if socket.connected]
+    for socket in sockets:
+        socket.disconnect(close)
+    return len(sockets)
+
+
+def _receivers(
+    hub: Hub, namespace: str, to: str | Iterable[str] | None, skip: str | Iterable[str] | None
+) -> dict[Socket, None]:
+    receivers = _resolve(hub, namespace, to)
+    if skip is not None:
+        skipped = _resolve(hub, namespace, skip)
+        receivers = {socket: None for socket in receivers if socket not in skipped}
+    return receivers
 
 
 def _listed(names: str | Iterable[str] | None) -> list[str]:

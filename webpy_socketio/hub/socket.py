@@ -1,25 +1,27 @@
-"""The socket: what a handler holds. One client in one namespace; and the namespace that holds them all."""
+"""The socket: what a handler holds. One client in one namespace."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from enum import Enum
+from functools import partial
 from typing import Any, Protocol
 
-from gevent import Timeout
-from gevent.event import AsyncResult
-
-from ..channels import Channels
 from ..errors import ProtocolError, SocketClosed, UsageError
 from ..events import check_event_name
 from ..state.peer import Membership
+from ..state.token_bucket import BucketTable
 from ..transport.outbox import OutgoingPacket
+from .acks import AckCallback, CallWaiter
 from .core import HubCore
 from .fanout import deliver, make_event
+from .held import Held
+from .home import Home, Session
 from .mailbox import Mailbox
 from .request import Request
+from .volatile import Volatile
 
-__all__ = ["AckCallback", "Namespace", "Session", "Socket", "SocketHost", "State"]
+__all__ = ["Socket", "SocketHost", "State"]
 
 
 class State(Enum):
@@ -31,12 +33,33 @@ class State(Enum):
     ENDED = "ended"
 
 
+#: Looked up once: a member of an Enum costs as much as a call before Python 3.12.
+_OPEN, _CONNECTING = State.OPEN, State.CONNECTING
+
+
+class Companion(Protocol):
+    """What goes through life with a socket."""
+
+    def kill_local_jobs(self) -> None:
+        """End what it has started: the socket is over."""
+
+
 class SocketHost(Protocol):
     """The client behind a socket, as far as the socket needs it."""
+
+    rates: BucketTable | None
+    is_ejected: bool
+
+    def eject(self, detail: str) -> None:
+        """Close the client; what it has sent is not handled any more."""
 
     @property
     def carrier_name(self) -> str:
         """Give the name of the carrier that is used just now."""
+
+    @property
+    def shared(self) -> dict[Any, Any]:
+        """Give the dictionary that all its sockets share."""
 
     @property
     def is_writable(self) -> bool:
@@ -75,53 +98,20 @@ class SocketHost(Protocol):
     def disconnect(self, socket: Socket, *, close: bool) -> None:
         """Disconnect one of its sockets."""
 
+    def forget(self, socket: Socket) -> None:
+        """Disconnect one of its sockets without telling the client."""
 
-class Namespace:
-    """The sockets of one namespace by their ids, and their channels."""
+    def count_channels(self) -> int:
+        """Count the channels of all its sockets."""
 
-    __slots__ = ("channels", "name", "sockets")
+    def begin_task(self) -> None:
+        """Take note that the begin or the end of a socket waits for its handlers."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.sockets: dict[str, Socket] = {}
-        self.channels: Channels[Socket] = Channels()
+    def finish_task(self) -> None:
+        """Take note that something that waited for handlers is done."""
 
-
-class Session:
-    """What ``socket.session`` gives: the old way to the public id."""
-
-    __slots__ = ("session_id",)
-
-    def __init__(self, session_id: str) -> None:
-        self.session_id = session_id
-
-
-class Held:
-    """The packets that wait for the CONNECT reply; bounded in bytes, as an outbox is."""
-
-    __slots__ = ("packets", "size")
-
-    def __init__(self) -> None:
-        self.packets: list[OutgoingPacket] = []
-        self.size = 0
-
-    def add(self, packet: OutgoingPacket, limit: int) -> bool:
-        """Keep a packet; False if it does not fit."""
-        if self.size + packet.size > limit:
-            return False
-        self.size += packet.size
-        self.packets.append(packet)
-        return True
-
-
-class AckCallback:
-    """A function of the application that wants the values of an ack."""
-
-    __slots__ = ("function", "socket")
-
-    def __init__(self, socket: Socket, function: Callable[..., object]) -> None:
-        self.socket = socket
-        self.function = function
+    def strike(self, limit: str, size: float, most: float, detail: str = "") -> None:
+        """Make visible that the client exceeded a limit."""
 
 
 class Socket:
@@ -143,6 +133,7 @@ class Socket:
         "mailbox",
         "membership",
         "home",
+        "instances",
         "reason",
         "request",
         "state",
@@ -151,7 +142,7 @@ class Socket:
     )
 
     def __init__(
-        self, hub: HubCore, client: SocketHost, home: Namespace, membership: Membership, request: Request
+        self, hub: HubCore, client: SocketHost, home: Home[Socket], membership: Membership, request: Request
     ) -> None:
         self.hub = hub
         self.home = home
@@ -168,6 +159,8 @@ class Socket:
         self.held: Held | None = Held()
         #: Channels whose ``on_subscribe`` runs, with what is to be sent to them afterwards.
         self.subscribing: dict[str, list[Callable[[], object]]] | None = None
+        #: The objects of class-based namespaces, by where their classes come from; they die with the socket.
+        self.instances: dict[object, Companion] | None = None
         #: Channels whose ``on_unsubscribe`` runs.
         self.unsubscribing: set[str] | None = None
 
@@ -194,7 +187,7 @@ class Socket:
     @property
     def connected(self) -> bool:
         """Tell whether the client is there; False as soon as its end is known."""
-        return self.state is State.OPEN or self.state is State.CONNECTING
+        return self.state is _OPEN or self.state is _CONNECTING
 
     @property
     def protocol(self) -> str:
@@ -223,7 +216,7 @@ class Socket:
     def _emit(self, arguments: list[object], callback: Callable[..., object] | None) -> bool:
         id_ = None
         if callback is not None and self.connected:
-            id_ = self.membership.open_ack(AckCallback(self, callback), self.hub.config.max_pending_acks)
+            id_ = self._open_ack(AckCallback(self, callback))
         sent = False
         try:
             sent = self.queue(make_event(self.home.name, id_, arguments))
@@ -235,13 +228,17 @@ class Socket:
         return sent
 
     def queue(self, packet: OutgoingPacket) -> bool:
-        """Queue an encoded packet for this client; False if it was dropped or the client is gone."""
+        """Queue an encoded packet for this client, from any thread; False if it was dropped or the client is gone."""
+        if self.hub.is_mine():
+            return self.put(packet)
+        return self.connected and self.hub.post(self.put, packet)
+
+    def put(self, packet: OutgoingPacket) -> bool:
+        """Queue an encoded packet for this client, in the loop's own thread."""
         held = self.held
-        if held is None and self.state is not State.OPEN:
-            return False
-        if not self.hub.is_mine():
-            return self.hub.post(self.queue, packet)
-        return self.client.send(packet) if held is None else held.add(packet, self.hub.config.outbox_limit)
+        if held is None:
+            return self.state is _OPEN and self.client.send(packet)
+        return held.add(packet, self.hub.config.outbox_limit)
 
     def call(self, event: str, *args: object, timeout: float = 60) -> Any:  # Any: the client's answer is user data
         """Send an event and wait at most ``timeout`` seconds for the client's ack.
@@ -251,16 +248,25 @@ class Socket:
         """
         check_event_name(event)
         self._check_call()
-        waiter: AsyncResult[list[Any]] = AsyncResult()  # Any: the client's answer is user data
-        id_ = self.membership.open_ack(waiter, self.hub.config.max_pending_acks)
+        waiter = CallWaiter()
+        id_ = self._open_ack(waiter)
         self.client.begin_call()
         try:
             if not self.queue(make_event(self.home.name, id_, [event, *args])):
                 raise SocketClosed(f"The event {event!r} could not be sent: the client is gone, or its outbox is full.")
-            return _await_ack(waiter, event, timeout)
+            return waiter.wait(event, timeout)
         finally:
             self.membership.take_ack(id_)
             self.client.end_call()
+
+    def _open_ack(self, waiter: object) -> int:
+        limit = self.hub.config.max_pending_acks
+        try:
+            return self.membership.open_ack(waiter, limit)
+        except UsageError:
+            report = self.client.strike if self.hub.is_mine() else partial(self.hub.post, self.client.strike)
+            report("max_pending_acks", limit + 1, limit)
+            raise
 
     def _check_call(self) -> None:
         if self.state is State.CONNECTING:
@@ -270,15 +276,25 @@ class Socket:
         if not self.hub.is_mine():
             raise UsageError("call() waits in the server's own loop; from another thread use emit(…, callback=…).")
 
+    @property
+    def volatile(self) -> Volatile:
+        """Give what drops a message that could not leave at once: ``socket.volatile.emit("tick", 1)``."""
+        return Volatile(self)
+
+    @property
+    def takes_more(self) -> bool:
+        """Tell whether a message would leave at once, or with the answer to CONNECT."""
+        return self.state is _CONNECTING or (self.state is _OPEN and self.client.is_writable)
+
     # -- sending to others ------------------------------------------------------------------------------------------
 
     def broadcast(self, message: object) -> int:
         """Send a message to everyone else in the namespace. Gives the number of receivers."""
-        return deliver(self._others(), self._make_message(message, "broadcast"))
+        return deliver(self.hub, self._others(), self._make_message(message, "broadcast"))
 
     def send_and_broadcast(self, message: object) -> int:
         """Send a message to everyone in the namespace, including this client."""
-        return deliver([self, *self._others()], self._make_message(message, "broadcast"))
+        return deliver(self.hub, [self, *self._others()], self._make_message(message, "broadcast"))
 
     def broadcast_channel(self, message: object, channel: str | None = None) -> int:
         """Send a message to all other subscribers of a channel, or of all own channels: to each once."""
@@ -296,9 +312,9 @@ class Socket:
     def _spread_channel(self, message: object, channel: str | None, also: list[Socket]) -> int:
         packet = self._make_message(message, "broadcast_channel")
         if channel is not None and self.subscribing is not None and channel in self.subscribing:
-            self.subscribing[channel].append(lambda: deliver(self._members((channel,), also), packet))
+            self.subscribing[channel].append(lambda: deliver(self.hub, self._members((channel,), also), packet))
             return 0
-        return deliver(self._members(self.channels if channel is None else (channel,), also), packet)
+        return deliver(self.hub, self._members(self.channels if channel is None else (channel,), also), packet)
 
     def _members(self, channels: Iterable[str], also: list[Socket]) -> list[Socket]:
         receivers = self.home.channels.union(channels)
@@ -327,16 +343,3 @@ class Socket:
             self.client.disconnect(self, close=close)
         else:
             self.hub.post(self.disconnect, close)
-
-
-def _await_ack(
-    waiter: AsyncResult[list[Any]], event: str, timeout: float
-) -> Any:  # Any: the client's answer is user data
-    with Timeout(timeout) as own:
-        try:
-            values = waiter.get()
-        except Timeout as expired:
-            if expired is not own:
-                raise  # somebody else's, around this call
-            raise TimeoutError(f"No ack for the event {event!r} within {timeout} seconds.") from None
-    return None if not values else values[0] if len(values) == 1 else tuple(values)

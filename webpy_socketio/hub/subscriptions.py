@@ -27,11 +27,13 @@ def may_subscribe(socket: Socket, arguments: list[Any]) -> bool:  # Any: what th
     if not isinstance(channel, str) or not channel:
         problem = "a channel must be a string that is not empty"
     elif len(channel) > config.max_channel_name:
-        problem = f"a channel's name of {len(channel)} characters, max_channel_name is {config.max_channel_name}"
+        socket.client.strike("max_channel_name", len(channel), config.max_channel_name, "subscribing")
+        return False
     elif _ID_SHAPE.fullmatch(channel):
         problem = "a channel named like a session id"
-    elif len(socket.channels) >= config.max_channels:
-        problem = f"more than {config.max_channels} channels (max_channels)"
+    elif (count := socket.client.count_channels()) >= config.max_channels:
+        socket.client.strike("max_channels", count + 1, config.max_channels, "subscribing")
+        return False
     else:
         return True
     logger.info("Socket %s may not subscribe: %s", socket.label, problem)

@@ -11,6 +11,7 @@ one table. What is not in it, on the current lane, ends the session; on the cand
 from __future__ import annotations
 
 from enum import Enum
+from typing import ClassVar
 
 from ..errors import ProtocolError, UsageError
 from ..wire.engine_packets import (
@@ -56,6 +57,10 @@ class Lane(Enum):
 
     CURRENT = "current"
     CANDIDATE = "candidate"
+
+
+#: Looked up once: a member of an Enum costs as much as a call before Python 3.12.
+_CLOSED, _CANDIDATE = State.CLOSED, Lane.CANDIDATE
 
 
 class Probed:
@@ -119,8 +124,7 @@ class EngineSession:
     passed.
     """
 
-    _table = TABLE
-    _decode_binary = staticmethod(decode_binary)
+    _table: ClassVar[Table] = TABLE
 
     __slots__ = ("_current", "_heard", "_ping_interval", "_ping_timeout", "_pinged_at", "deadline", "sid", "state")
 
@@ -139,11 +143,11 @@ class EngineSession:
 
     def receive_packet(self, lane: Lane, packet: str | bytes, now: float) -> Outcome | None:
         """Take one packet that came on ``lane``; binary data is always a MESSAGE."""
-        if lane is Lane.CANDIDATE:
+        if lane is _CANDIDATE:
             return self._receive_on_candidate(packet)
         self._heard = True
         if type(packet) is not str:
-            return packet if self.state is not State.CLOSED else None
+            return packet if self.state is not _CLOSED else None
         action = self._current.get(packet[:1])
         if action == "message":
             return packet[1:]
@@ -154,6 +158,10 @@ class EngineSession:
         if self.state is State.CLOSED:
             return None
         return self._receive_rare(action, packet)
+
+    def _decode_binary(self, packet: str) -> bytes:
+        """Decode binary data that came as text. Raises ``ProtocolError``."""
+        return decode_binary(packet)
 
     def _receive_rare(self, action: str | None, packet: str) -> Outcome:
         if action == "close":

@@ -6,6 +6,8 @@ and ``ping_timeout`` together. The table differs in one row: PING is answered, a
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from ..wire.engine_packets import BINARY, CLOSE, MESSAGE, PING
 from ..wire.engine_packets_3 import MESSAGE_BYTE, decode_base64
 from .engine_session import MAX_DELAY, TABLE, CloseSession, EngineSession, Lane, Outcome, SendPong, State, Table
@@ -21,8 +23,7 @@ _TABLE: Table = {
 class EngineSession3(EngineSession):
     """The machine of one session. ``deadline`` and the arguments are those of `EngineSession`."""
 
-    _table = _TABLE
-    _decode_binary = staticmethod(decode_base64)
+    _table: ClassVar[Table] = _TABLE
 
     __slots__ = ("_heard_at",)
 
@@ -45,6 +46,9 @@ class EngineSession3(EngineSession):
         if action == "message":
             return packet[1:]
         return SendPong(packet[1:]) if action == "ping" else self._receive_rare(action, packet)
+
+    def _decode_binary(self, packet: str) -> bytes:
+        return decode_base64(packet)
 
     def receive_deadline(self, now: float) -> CloseSession | None:
         """Take note that the deadline has passed: perhaps the client's time is over."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import ProtocolError
+from ..types import Excess
 from ..wire.socket_packets import BINARY_EVENT, Packet, decode_packet
 
 __all__ = ["PacketStream"]
@@ -31,7 +32,8 @@ class PacketStream:
 
     def _begin(self, packet: Packet) -> Packet | ProtocolError | None:
         if packet.count > self._max_attachments:
-            return ProtocolError(f"{packet.count} attachments, more than {self._max_attachments}")
+            excess = Excess("max_attachments", packet.count, self._max_attachments)
+            return ProtocolError(f"{packet.count} attachments, more than {self._max_attachments}", 1008, excess)
         packet.attachments = []
         if packet.count:
             self._unfinished = packet

@@ -13,6 +13,7 @@ from enum import Enum
 from itertools import count
 
 from ..errors import ProtocolError, UsageError
+from ..types import Excess
 from ..wire.socket_packets import (
     BINARY_EVENT,
     CONNECT,
@@ -24,12 +25,17 @@ from ..wire.socket_packets import (
     decode_object,
 )
 
-__all__ = ["AckReceived", "JoinRequested", "Left", "Membership", "Outcome", "Peer", "State"]
+__all__ = ["AckReceived", "JoinRequested", "Left", "Membership", "Outcome", "Peer", "State", "new_ack_id"]
 
 
 #: Ack ids are unique in the process, as in Node: a client may answer a question of its old connection on its new one,
 #: and that must not be taken for the answer to another question.
 _ack_ids = count()
+
+
+def new_ack_id() -> int:
+    """Give an id for one question to several clients (`Membership.share_ack`)."""
+    return next(_ack_ids)
 
 
 class State(Enum):
@@ -38,6 +44,10 @@ class State(Enum):
     JOINING = "joining"
     JOINED = "joined"
     LEFT = "left"
+
+
+#: Looked up once: a member of an Enum costs as much as a call before Python 3.12.
+_LEFT = State.LEFT
 
 
 class Membership:
@@ -56,13 +66,19 @@ class Membership:
 
     def open_ack(self, waiter: object, limit: int) -> int:
         """Note that ``waiter`` wants an ack; give its id. Raises ``UsageError`` above ``limit`` open acks."""
+        id_ = next(_ack_ids)
+        if not self.share_ack(id_, waiter, limit):
+            raise UsageError(f"The client owes {limit} acks already (max_pending_acks); it does not seem to answer.")
+        return id_
+
+    def share_ack(self, id_: int, waiter: object, limit: int) -> bool:
+        """Note that ``waiter`` wants the ack of an id that others are asked with too; False above ``limit``."""
         if self._acks is None:
             self._acks = {}
         if len(self._acks) >= limit:
-            raise UsageError(f"The client owes {limit} acks already (max_pending_acks); it does not seem to answer.")
-        id_ = next(_ack_ids)
+            return False
         self._acks[id_] = waiter
-        return id_
+        return True
 
     def take_ack(self, id_: int) -> object | None:
         """Take the waiter of an ack; None if nobody waits (any more)."""
@@ -123,7 +139,7 @@ class Peer:
                 return self._receive_connect(membership, packet)
             if membership is None or kind == CONNECT_ERROR:
                 return ProtocolError(f"a packet of type {kind} for {packet.namespace!r}, which was not joined")
-            if membership.state is State.LEFT:
+            if membership.state is _LEFT:
                 return None
             if kind in (EVENT, BINARY_EVENT):
                 return membership
@@ -137,7 +153,8 @@ class Peer:
         if membership is not None and membership.state is not State.LEFT:
             return ProtocolError(f"a second CONNECT for {packet.namespace!r}")
         if membership is None and len(self.memberships) >= self._max_namespaces and not self._forget_left():
-            return ProtocolError(f"more than {self._max_namespaces} namespaces")
+            excess = Excess("max_namespaces", self._max_namespaces + 1, self._max_namespaces)
+            return ProtocolError(f"more than {self._max_namespaces} namespaces", 1008, excess)
         auth = decode_object(packet)
         membership = self.memberships[packet.namespace] = Membership(packet.namespace)
         return JoinRequested(membership, auth)

@@ -13,6 +13,7 @@ import codecs
 from enum import Enum
 
 from ..errors import ProtocolError, UsageError
+from ..types import Excess
 from ..wire import frames
 from ..wire.deflate import Inflater
 from ..wire.frames import FIN, RESERVED, RSV1, BadFrame, Frame
@@ -34,6 +35,10 @@ class State(Enum):
     CLOSED = "closed"
 
 
+#: Looked up once: a member of an Enum costs as much as a call before Python 3.12.
+_OPEN, _CLOSED = State.OPEN, State.CLOSED
+
+
 class Reply:
     """Bytes to be sent now: the PONG to a PING."""
 
@@ -46,16 +51,20 @@ class Reply:
 class Ended:
     """The last outcome of a connection: send ``reply`` (may be empty) and close the stream.
 
-    ``code`` and ``reason`` are the peer's, or ours where ``violation`` holds; 1006 if the stream just ended.
+    ``code`` and ``reason`` are the peer's, or ours where ``violation`` holds; 1006 if the stream just ended. ``excess``
+    is the limit that struck, if it was one.
     """
 
-    __slots__ = ("code", "reason", "reply", "violation")
+    __slots__ = ("code", "excess", "reason", "reply", "violation")
 
-    def __init__(self, code: int, reason: str, reply: bytes = b"", violation: bool = False) -> None:
+    def __init__(
+        self, code: int, reason: str, reply: bytes = b"", violation: bool = False, excess: Excess | None = None
+    ) -> None:
         self.code = code
         self.reason = reason
         self.reply = reply
         self.violation = violation
+        self.excess = excess
 
 
 #: A text message, a binary message, or one of the two above.
@@ -87,7 +96,7 @@ class WebSocketConnection:
 
     def receive_data(self, data: bytes) -> list[Outcome]:
         """Take bytes of the stream; give what they complete, in order."""
-        if self.state is State.CLOSED:
+        if self.state is _CLOSED:
             return []
         buffer = self._buffer
         if buffer is None:
@@ -151,9 +160,10 @@ class WebSocketConnection:
                 outcome = self._violation(ProtocolError(_NOT_UTF8, 1007))
             except ProtocolError as error:
                 outcome = self._violation(error)
-            if outcome is not None and (self.state is State.OPEN or type(outcome) is Ended):
+            state = self.state
+            if outcome is not None and (state is _OPEN or type(outcome) is Ended):
                 outcomes.append(outcome)
-            if self.state is State.CLOSED:
+            if state is _CLOSED:
                 break
         else:
             if broken is not None:
@@ -189,7 +199,8 @@ class WebSocketConnection:
             assert self._inflater is not None
             payload = self._inflater.receive(payload, self._max_payload - len(message), is_last=bool(first & FIN))
         elif len(message) + len(payload) > self._max_payload:
-            raise ProtocolError("", 1009)
+            size = len(message) + len(payload)
+            raise ProtocolError("", 1009, Excess("max_payload", size, self._max_payload))
         message += payload
         decoder = self._decoder
         if decoder is not None:
@@ -202,7 +213,10 @@ class WebSocketConnection:
     def _violation(self, error: ProtocolError) -> Ended:
         reply = b"" if self.state is State.CLOSING else frames.encode_close(error.close_code, error.reason)
         self._close()
-        return Ended(error.close_code, error.reason, reply, violation=True)
+        excess = error.excess
+        if excess is None and error.close_code == 1009:  # of a compressed message nobody knows how large it would be
+            excess = Excess("max_payload", self._max_payload + 1, self._max_payload)
+        return Ended(error.close_code, error.reason, reply, True, excess)
 
 
 _new_decoder = codecs.getincrementaldecoder("utf-8")

@@ -44,14 +44,17 @@ class LinkOwner(Protocol):
 class Link:
     """Owns ``sock`` (a plain ``_socket`` one, or an ``SSLSocket``) and its watchers on ``loop``."""
 
-    __slots__ = ("_loop", "_owner", "_reader", "_socket", "_unsent", "_writer")
+    __slots__ = ("_loop", "_owner", "_reader", "_socket", "_unsent", "_writer", "is_blocked", "is_closed")
 
     def __init__(self, sock: Any, loop: Any, owner: LinkOwner) -> None:
         # Any: a raw socket of either kind, and gevent's loop, which has no type of its own.
         self._socket = sock
         self._loop = loop
         self._owner = owner
+        #: What the kernel has not taken of what was sent; whether there is any.
         self._unsent = b""
+        self.is_blocked = False
+        self.is_closed = False
         self._writer: Any = None
         self._reader: Any = loop.io(sock.fileno(), _READ)
 
@@ -64,16 +67,6 @@ class Link:
         """Stop to read: the kernel's buffers fill, and TCP slows the peer."""
         if self._reader is not None:
             self._reader.stop()
-
-    @property
-    def is_blocked(self) -> bool:
-        """Tell whether the kernel has not taken all that was sent."""
-        return bool(self._unsent)
-
-    @property
-    def is_closed(self) -> bool:
-        """Tell whether the socket is closed."""
-        return self._reader is None
 
     def _on_readable(self) -> None:
         try:
@@ -112,16 +105,17 @@ class Link:
         """
         try:
             sent = self._socket.send(data)
+            if sent == len(data):
+                return True
         except ssl.SSLWantReadError:
-            self._unsent = data  # a writable socket would not help: `TLSLink` goes on when it can be read
+            # A writable socket would not help: `TLSLink` goes on when it can be read.
+            self._unsent, self.is_blocked = data, True
             return False
         except _WOULD_BLOCK:
             sent = 0
         except OSError:
             return True
-        if sent == len(data):
-            return True
-        self._unsent = data[sent:]
+        self._unsent, self.is_blocked = data[sent:], True
         self._wait_to_write()
         return False
 
@@ -133,7 +127,7 @@ class Link:
     def _on_writable(self) -> None:
         if self._writer is not None:
             self._writer.stop()
-        data, self._unsent = self._unsent, b""
+        data, self._unsent, self.is_blocked = self._unsent, b"", False
         if not data or self.send(data):
             try:
                 self._owner.receive_room()
@@ -162,7 +156,7 @@ class Link:
                 watcher.stop()
                 watcher.close()
         self._reader = self._writer = None
-        self._unsent = b""
+        self._unsent, self.is_blocked, self.is_closed = b"", False, True
         try:
             # A TLS socket's own close may want to say good-bye; the parent's connection must not hear it from a child.
             socket_module.close(self._socket.detach()) if in_child else self._socket.close()

@@ -6,14 +6,15 @@ dropped, with their attachments, and never one that is partly written: what a ca
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from ..config import Config
+from ..types import Excess
 from ..wire import frames
 from ..wire.deflate import Deflater
 from ..wire.engine_packets import encode_binary
 
-__all__ = ["Budget", "Outbox", "OutgoingPacket"]
+__all__ = ["OVERHEAD", "Budget", "Outbox", "OutboxOwner", "OutgoingPacket"]
 
 #: Bytes of memory that a waiting packet costs beside its own: many small packets must not slip under the limit.
 OVERHEAD = 200
@@ -26,7 +27,10 @@ class OutgoingPacket:
     ``droppable`` tells that a full outbox may drop it (control, CONNECT and ACK packets are not).
     """
 
-    __slots__ = ("_deflated", "_frames", "_pieces", "attachments", "droppable", "size", "text", "variants")
+    __slots__ = ("_deflated", "_frames", "_pieces", "attachments", "droppable", "key", "size", "text", "variants")
+
+    #: What it is the latest value of (`policies.Coalesce`); not set until somebody asks.
+    key: Any  # Any: the application's, or None
 
     #: The same packet for clients of Engine.IO 3, by class (`outgoing_3`); not set until there is one.
     variants: dict[type, Any]  # Any: an instance of that class
@@ -85,59 +89,67 @@ class Budget:
         self.used = 0
 
 
+class OutboxOwner(Protocol):
+    """Who wants to know when packets are dropped."""
+
+    def receive_drop(self, excess: Excess) -> None:
+        """Take note that packets begin to be dropped; by which limit."""
+
+    def receive_relief(self, dropped: int) -> None:
+        """Take note that the client reads again, and how many packets were dropped until then."""
+
+
 class Outbox:
-    """The packets that wait for one client.
+    """The packets that wait for one client. What is too much is refused; `outboxes` has variants that do otherwise.
 
     ``stuck`` tells that the client does not take what is there, or does not ask for it: from then on its bytes count in
-    the process's budget (what leaves at the end of the same loop turn never does).
+    the process's budget (what leaves at the end of the same loop turn never does). ``dropped`` counts the packets that
+    were dropped since it was last up to date.
     """
 
-    __slots__ = ("_budget", "_config", "packets", "size", "stuck")
+    __slots__ = ("_budget", "_limit", "_owner", "dropped", "packets", "size", "stuck")
 
-    def __init__(self, config: Config, budget: Budget) -> None:
-        self._config = config
+    def __init__(self, config: Config, budget: Budget, owner: OutboxOwner | None = None) -> None:
+        self._limit = config.outbox_limit
         self._budget = budget
+        self._owner = owner
         self.packets: list[OutgoingPacket] = []
         self.size = 0
         self.stuck = False
+        self.dropped = 0
 
     def push(self, packet: OutgoingPacket) -> bool:
-        """Add a packet; False if it was dropped because the outbox is full.
-
-        With the policy ``disconnect``, or if the packet was not one to drop, the caller then closes the client.
-        """
-        if self.size + packet.size > self._config.outbox_limit and not self._has_room(packet):
+        """Add a packet; False if there is no room for it: the caller then closes the client, or calls ``drop``."""
+        size = packet.size
+        if self.size + size > self._limit and not self._is_urgent(packet):
             return False
         if self.stuck:
-            if self._budget.used + packet.size > self._budget.ceiling and packet.droppable:
+            if self._budget.used + size > self._budget.ceiling and packet.droppable:
                 return False
-            self._budget.used += packet.size
-        self.size += packet.size
+            self._budget.used += size
+        self.size += size
         self.packets.append(packet)
         return True
 
-    def _has_room(self, packet: OutgoingPacket) -> bool:
-        limit = self._config.outbox_limit
+    def _is_urgent(self, packet: OutgoingPacket) -> bool:
         # Acks and control packets may go over the limit, or a flood of events that ask for acks would go without any.
-        if not packet.droppable:
-            return self.size + packet.size <= 2 * limit
-        return self._config.outbox_policy == "drop_oldest" and self._make_room(self.size + packet.size - limit)
+        return not packet.droppable and self.size + packet.size <= 2 * self._limit
 
-    def _make_room(self, missing: int) -> bool:
-        """Drop the oldest packets that may be dropped, ``missing`` bytes of them; none if there are not as many."""
-        kept: list[OutgoingPacket] = []
-        freed = 0
-        waiting = iter(self.packets)
-        for packet in waiting:
-            if not packet.droppable:
-                kept.append(packet)
-                continue
-            freed += packet.size
-            if freed >= missing:
-                self._count(-freed)
-                self.packets = kept + list(waiting)
-                return True
-        return False
+    def excess_of(self, packet: OutgoingPacket) -> Excess:
+        """Tell why there is no room for a packet."""
+        size = self.size + packet.size
+        if size > self._limit:
+            return Excess("outbox_limit", size, self._limit)
+        return Excess("outbox_ceiling", self._budget.used + packet.size, self._budget.ceiling)
+
+    def drop(self, excess: Excess, count: int = 1) -> None:
+        """Take note that packets are dropped. The owner hears of the first; from then on the client counts as stuck."""
+        is_first = not self.dropped
+        self.dropped += count
+        if is_first:
+            self.set_stuck(True)
+            if self._owner is not None:
+                self._owner.receive_drop(excess)
 
     def _count(self, size: int) -> None:
         self.size += size
@@ -193,8 +205,13 @@ class Outbox:
         if stuck != self.stuck:
             self._budget.used += self.size if stuck else -self.size
             self.stuck = stuck
+            if self.dropped and not stuck:
+                dropped, self.dropped = self.dropped, 0
+                if self._owner is not None:
+                    self._owner.receive_relief(dropped)
 
     def clear(self) -> None:
         """Drop everything: the client is gone."""
         self._count(-self.size)
         self.packets = []
+        self._owner = None

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from ..config import Config
 from ..state.websocket import Ended, Reply, State, WebSocketConnection
+from ..types import Excess
 from ..wire.deflate import Agreement, Deflater, Inflater
 from .link import make_link
 from .outbox import Outbox
@@ -20,6 +21,8 @@ __all__ = ["WebSocketCarrier", "WebSocketReceiver"]
 
 #: Bytes that are joined for one write; what is beyond stays as whole packets, which may still be dropped.
 WRITE_SIZE = 131_072
+#: Bytes of PONGs that are joined: adding to them copies them.
+MAX_RAW = 4_096
 
 
 class WebSocketReceiver(Protocol):
@@ -28,11 +31,11 @@ class WebSocketReceiver(Protocol):
     def receive_message(self, carrier: Any, message: str | bytes) -> None:
         """Take one message."""
 
-    def receive_batch_end(self) -> None:
-        """Take note that all messages of one read were given."""
-
     def receive_close(self, carrier: Any, code: int, reason: str, violation: bool) -> None:
         """Take note that the connection is over: the peer's code and reason, or what the peer broke."""
+
+    def receive_excess(self, carrier: Any, excess: Excess) -> None:
+        """Take note that the peer exceeded a limit; ``receive_close`` follows."""
 
     def receive_room(self, carrier: Any) -> None:
         """Take note that the outbox has room: a client that was stuck reads again."""
@@ -55,6 +58,7 @@ class WebSocketCarrier:
         "_connection",
         "_deflater",
         "_dirty",
+        "_late_pong",
         "_link",
         "_raw",
         "_receiver",
@@ -85,6 +89,7 @@ class WebSocketCarrier:
         self._receiver: WebSocketReceiver | None = None
         self._dirty = False
         self._raw = b""
+        self._late_pong = b""
         self.outbox: Outbox | None = None
         self.timer_slot = -1
 
@@ -123,10 +128,20 @@ class WebSocketCarrier:
             if kind is str or kind is bytes:
                 receiver.receive_message(self, outcome)  # type: ignore[arg-type]  # its exact type was just looked at
             elif kind is Reply:
-                self.send_now(outcome.data)  # type: ignore[union-attr]  # likewise
+                self._answer_ping(outcome.data)  # type: ignore[union-attr]  # likewise
             else:
                 self._end(outcome)  # type: ignore[arg-type]  # likewise
-        receiver.receive_batch_end()
+
+    def _answer_ping(self, pong: bytes) -> None:
+        """Send a PONG. While the peer does not read, only the one for its latest PING is kept (RFC 6455 section
+        5.5.3): it must not fill our memory with what it asks for.
+        """
+        if len(self._raw) >= MAX_RAW and not self._link.is_blocked:
+            self.flush()
+        if self._link.is_blocked:
+            self._late_pong = pong
+        else:
+            self.send_now(pong)
 
     def _discard(self, outcomes: list[Any]) -> None:
         """We are closing: of what still comes in, only the end matters."""
@@ -142,6 +157,8 @@ class WebSocketCarrier:
         self._raw += ended.reply
         self.flush()
         if receiver is not None:
+            if ended.excess is not None:
+                receiver.receive_excess(self, ended.excess)
             receiver.receive_close(self, ended.code, ended.reason, ended.violation)
         if ended.violation or self._link.is_blocked:
             self._linger()
@@ -155,7 +172,6 @@ class WebSocketCarrier:
         self.abort()
         if receiver is not None:
             receiver.receive_close(self, ended.code, ended.reason, False)
-            receiver.receive_batch_end()
 
     def receive_failure(self) -> None:
         """Pass on that something raised."""
@@ -183,17 +199,19 @@ class WebSocketCarrier:
         if link.is_closed:
             return
         while not link.is_blocked:
-            data = self._raw
-            self._raw = b""
+            data, self._raw = self._raw, b""
             if outbox is not None and outbox.packets:
                 data += outbox.take_frames(WRITE_SIZE, self._deflater)
-            if not data or (link.send(data) and not (outbox is not None and outbox.packets)):
+            if not data or (link.send(data) and (outbox is None or not outbox.packets)):
                 break
         if outbox is not None and outbox.stuck is not link.is_blocked:
             outbox.set_stuck(link.is_blocked)
 
     def receive_room(self) -> None:
         """Go on to write: the kernel has taken what was given to it."""
+        if self._late_pong and self._receiver is not None:
+            self._raw += self._late_pong
+            self._late_pong = b""
         self.flush()
         if self._receiver is not None and not self._link.is_blocked:
             self._receiver.receive_room(self)

@@ -6,6 +6,7 @@ It knows single frames. Fragments, closing and what a message means are for `sta
 from __future__ import annotations
 
 from ..errors import ProtocolError, UsageError
+from ..types import Excess
 
 __all__ = [
     "BINARY",
@@ -33,14 +34,15 @@ RESERVED, RSV1 = 0x70, 0x40
 _MASKED = 0x80
 #: Section 5.5: all control frames have a payload of at most 125 bytes and are not fragmented.
 MAX_CONTROL_PAYLOAD = 125
+_from_bytes = int.from_bytes
 _KNOWN_OPCODES = frozenset((CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG))
 
 
 class BadFrame(ProtocolError):
     """A frame that must not be; ``frames`` are the good ones before it."""
 
-    def __init__(self, frames: list[Frame], reason: str, close_code: int = 1002) -> None:
-        super().__init__(reason, close_code)
+    def __init__(self, frames: list[Frame], reason: str, close_code: int = 1002, excess: Excess | None = None) -> None:
+        super().__init__(reason, close_code, excess)
         self.frames = frames
 
 
@@ -79,16 +81,14 @@ def decode_frames(data: bytes | bytearray, max_payload: int, refused: int = RESE
                 size = int.from_bytes(data[at + 2 : at + 2 + extended], "big")
                 body += extended
         if size > max_payload and first & 0x0F < CLOSE and (not first & RSV1 or size > _compressed_size(max_payload)):
-            raise BadFrame(frames, "", 1009)
+            raise BadFrame(frames, "", 1009, Excess("max_payload", size, max_payload))
         if body + size > end:
             break
-        payload = bytes(data[body : body + size])
-        if size:
-            mask = bytes(data[body - 4 : body]) * ((size + 3) >> 2)
-            masked = int.from_bytes(payload, "little") ^ int.from_bytes(mask[:size], "little")
-            payload = masked.to_bytes(size, "little")
-        frames.append((first, payload))
         at = body + size
+        mask = data[body - 4 : body] * ((size + 3) >> 2)
+        # Section 5.3, for all bytes at once: integers are the only thing that Python can xor.
+        unmasked = _from_bytes(data[body:at], "little") ^ _from_bytes(mask[:size], "little")
+        frames.append((first, unmasked.to_bytes(size, "little")))
     return frames, at
 
 

@@ -38,6 +38,7 @@ CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = range
 #: Ack ids are counters: more digits than these are no counter (and int() of very many digits would be slow).
 _MAX_ID_DIGITS = 15
 _MAX_COUNT_DIGITS = 4
+_DIGITS = tuple(b"%d" % kind for kind in range(BINARY_ACK + 1))
 
 
 class Packet:
@@ -60,11 +61,11 @@ def decode_packet(text: str) -> Packet:
     ``count`` is the number of binary attachments that follow. Raises ``ProtocolError`` for an unknown type, a broken
     header, or a count where none belongs.
     """
+    if text[:2] == "2[":
+        return Packet(EVENT, "/", None, text[1:])
     kind = ord(text[0]) - 0x30 if text else -1
     if not 0 <= kind <= BINARY_ACK:
         raise ProtocolError(f"expected a packet type from 0 to 6, not {text[:1]!r}")
-    if text[1:2] == "[" and kind == EVENT:
-        return Packet(EVENT, "/", None, text[1:])
     at, count = 1, 0
     if kind in (BINARY_EVENT, BINARY_ACK):
         digits, dash, _ = text[1 : 3 + _MAX_COUNT_DIGITS].partition("-")
@@ -123,18 +124,18 @@ def decode_object(packet: Packet) -> dict[str, Any]:
 
 
 def _header(kind: int, namespace: str) -> bytes:
-    return b"%d" % kind if namespace == "/" else b"%d%s," % (kind, namespace.encode())
+    return _DIGITS[kind] if namespace == "/" else b"%d%s," % (kind, namespace.encode())
 
 
 def _encode(kind: int, namespace: str, id_: int | None, values: object) -> tuple[bytes, list[bytes]]:
     attachments: list[bytes] = []
     text = encode_value(values, attachments)
-    head = b"%d" % kind
+    head = _DIGITS[kind]
     if attachments:
         head = b"%d%d-" % (kind + BINARY_EVENT - EVENT, len(attachments))
     if namespace != "/":
         head += namespace.encode() + b","
-    return (head + text if id_ is None else head + b"%d" % id_ + text), attachments
+    return (head + text if id_ is None else b"%b%d%b" % (head, id_, text)), attachments
 
 
 def encode_event(namespace: str, id_: int | None, arguments: list[object]) -> tuple[bytes, list[bytes]]:

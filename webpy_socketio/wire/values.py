@@ -20,7 +20,7 @@ from ..errors import ProtocolError
 
 __all__ = ["decode_value", "encode_value"]
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 #: An escape in JSON text: a surrogate pair, a lone surrogate, or anything else, with what simple ones follow it. The
 #: alternatives exclude each other and the repetition is bounded: linear in time, no memory.
 _ESCAPE = re.compile(

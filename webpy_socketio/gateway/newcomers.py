@@ -1,0 +1,119 @@
+"""Who may begin a session: how many an address may have, and what the application says (the ``admit`` hook).
+
+Long-polling and WebSocket alike, between the checks of the request and the session.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+
+import web
+from gevent import Timeout
+
+from ..errors import HandshakeRefused, Refused
+from ..hub.engine_client import EngineClient
+from ..hub.hub import Hub
+from ..hub.request import Request
+from ..limit_rules import Violation
+from ..types import Environ
+from .admission import LimitStruck, refusal
+
+__all__ = ["Newcomer", "let_in"]
+
+logger = logging.getLogger("webpy_socketio.session")
+
+#: What pages of other origins send along and must not count where everybody may connect.
+_CREDENTIALS = ("HTTP_COOKIE", "HTTP_AUTHORIZATION")
+
+
+class Newcomer:
+    """A client that has been let in, and whose session is yet to begin."""
+
+    __slots__ = ("_hub", "group", "request")
+
+    def __init__(self, hub: Hub, request: Request, group: str | None) -> None:
+        self._hub = hub
+        self.request = request
+        self.group = group
+
+    def open(self, *, upgraded: bool, revision: int) -> EngineClient:
+        """Begin the session."""
+        client = self._hub.open_client(self.request, upgraded=upgraded, revision=revision)
+        if self.group is not None:
+            self._hub.addresses.keep(client.session.sid, self.group)
+            self.group = None
+        return client
+
+
+@contextmanager
+def let_in(hub: Hub, environ: Environ, *, foreign: bool) -> Iterator[Newcomer]:
+    """Ask everybody who may object; the place is given back unless a session is opened in the block. ``foreign``: a
+    page of another origin asks.
+
+    Raises ``HandshakeRefused``.
+    """
+    request = _request_of(environ, hub, foreign)
+    newcomer = Newcomer(hub, request, _take_place(hub, request))
+    try:
+        _ask_application(hub, newcomer.request)
+        yield newcomer
+    finally:
+        if newcomer.group is not None:
+            hub.addresses.leave(newcomer.group)
+
+
+def _request_of(environ: Environ, hub: Hub, foreign: bool) -> Request:
+    request = Request(environ)
+    if foreign and hub.config.cors_allowed_origins == "*":
+        for name in _CREDENTIALS:
+            request.pop(name, None)
+    return request
+
+
+def _take_place(hub: Hub, request: Request) -> str | None:
+    limit = hub.config.max_connections_per_address
+    address = request.get("REMOTE_ADDR")
+    if limit is None or not address:  # who comes by a Unix socket has none
+        return None
+    group = hub.addresses.enter(address)
+    if group is None:
+        is_proxy = "HTTP_X_FORWARDED_FOR" in request and not hub.config.trusted_proxies
+        detail = "it seems to be a proxy, see trusted_proxies" if is_proxy else ""
+        hub.strike(Violation("max_connections_per_address", limit + 1, limit, request=request, detail=detail))
+        raise LimitStruck("429 Too Many Requests", 3, "Too many connections from your address")
+    return group
+
+
+def _ask_application(hub: Hub, request: Request) -> None:
+    """Ask the ``admit`` hook. One that fails lets nobody in."""
+    admit = hub.config.admit
+    if admit is None:
+        return
+    headers = list(web.ctx.headers)
+    try:
+        verdict = admit(request)
+    except web.HTTPError as error:
+        # What it has set for a page of its own does not count; a redirection would lead a client nowhere.
+        status, web.ctx.headers = web.ctx.status, headers
+        status, text = (status, str(error.data or status[4:])) if status[:1] in "45" else ("403 Forbidden", "Forbidden")
+        raise HandshakeRefused(status, 4, text, "by admit") from error
+    except Refused as error:
+        text = HTTPStatus(error.status).phrase if error.status in _STATUSES else "Refused"
+        raise HandshakeRefused(f"{error.status} {text}", 4, error.message, "by admit") from error
+    except (Exception, Timeout) as error:
+        logger.exception("admit failed for %s", request.get("REMOTE_ADDR") or "-")
+        raise HandshakeRefused("500 Internal Server Error", 4, "Forbidden", "admit failed") from error
+    if verdict is not None and not isinstance(verdict, bool):
+        kind = type(verdict).__name__
+        logger.error("admit must give True, None or False, or raise Refused, but gave something of the type %s", kind)
+        raise HandshakeRefused("500 Internal Server Error", 4, "Forbidden", "admit failed")
+    if verdict is False:
+        raise refusal(4, "by admit")
+    if hub.is_stopping:
+        raise HandshakeRefused("503 Service Unavailable", 3, "The server is stopping")
+
+
+_STATUSES = frozenset(HTTPStatus)

@@ -1,0 +1,68 @@
+"""The packets of a POST: its body, read within the limits, and what is in it."""
+
+from __future__ import annotations
+
+from gevent import Timeout
+
+from ..config import Config
+from ..errors import HandshakeRefused, ProtocolError
+from ..hub.engine_client import EngineClient
+from ..types import Environ
+from ..wire.engine_packets import BadPayload
+from .admission import LimitStruck, refusal
+from .jsonp import post_limit, read_form
+
+__all__ = ["read_packets"]
+
+
+def read_packets(
+    environ: Environ, config: Config, client: EngineClient, *, is_form: bool
+) -> tuple[list[str | bytes], BadPayload | None]:
+    """Read a payload; of a bad one give what came before the fault, and the fault. ``is_form``: it comes by JSONP.
+
+    Raises ``HandshakeRefused`` for one that is too large or too slow.
+    """
+    limit = config.max_payload
+    body = _read_body(environ, post_limit(limit) if is_form else limit, config, client)
+    if is_form:
+        try:
+            body = read_form(body)
+        except ProtocolError as error:
+            return [], BadPayload([], error.reason)
+        if len(body) > limit:
+            raise _too_large(client, len(body), limit)
+    fault = None
+    try:
+        packets = client.decode_payload(body)
+    except BadPayload as error:
+        packets, fault = error.packets, error
+    if len(packets) > config.max_packets_per_payload:
+        client.strike("max_packets_per_payload", len(packets), config.max_packets_per_payload)
+        raise LimitStruck("413 Payload Too Large", -1, "")
+    return packets, fault
+
+
+def _read_body(environ: Environ, limit: int, config: Config, client: EngineClient) -> bytes:
+    """Read a body of known or unknown length, never more than ``limit`` bytes nor longer than ``body_timeout``."""
+    length = str(environ.get("CONTENT_LENGTH") or "")
+    if length.isdigit() and int(length) > limit:
+        raise _too_large(client, int(length), config.max_payload)
+    timeout = Timeout(config.body_timeout)
+    with timeout:
+        try:
+            body = environ["wsgi.input"].read(limit + 1)  # type: ignore[attr-defined]  # a file by PEP 3333
+        except Timeout as error:
+            if error is not timeout:
+                raise
+            detail = f"body_timeout is {config.body_timeout:g} s"
+            raise HandshakeRefused("408 Request Timeout", 3, "The body did not come in time", detail) from None
+        except OSError as error:
+            raise refusal(3, f"the body broke off ({error})") from error
+    if len(body) > limit:
+        raise _too_large(client, len(body), config.max_payload)
+    return bytes(body)
+
+
+def _too_large(client: EngineClient, size: int, limit: int) -> HandshakeRefused:
+    client.strike("max_payload", size, limit)
+    return LimitStruck("413 Payload Too Large", -1, "")
