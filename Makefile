@@ -24,7 +24,7 @@ SYSTEM := PYTHON=$(PYTHON) .ci/system-packages
 # Two of the set-up steps at once would wait for the same lock of apt or write the same stamp.
 .NOTPARALLEL:
 
-.PHONY: help venv client npm demo test lint format unit matrix compiled wheel protocol-suites compliance fuzz clean system
+.PHONY: help venv client npm demo test lint format unit matrix compiled wheel protocol-suites compliance fuzz clean system bench profile scale
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 25
@@ -126,6 +126,35 @@ compliance: venv ## the Autobahn|Testsuite against our WebSockets, about ten min
 
 fuzz: .venvs/fuzz/.made ## the fuzzer, ten minutes for each decoder; TARGETS= and SECONDS_EACH= for less
 	nice -n 19 .venvs/fuzz/bin/python -m tests.fuzz.run $(TARGETS) --seconds $(SECONDS_EACH)
+
+# --- measuring ----------------------------------------------------------------------------------------------------
+
+BENCH := .venvs/bench
+# Debian's build is one with profile-guided optimisation; the results say which Python was taken.
+BENCH_PYTHON ?= $(shell /usr/bin/python3 -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' \
+    2>/dev/null && echo /usr/bin/python3 || echo $(PYTHON))
+BENCH_ARGS ?=
+
+$(BENCH)/.made: pyproject.toml
+	@$(SYSTEM) venv
+	$(BENCH_PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install -qq --editable . python-socketio gevent-websocket uvicorn uvloop websockets matplotlib
+	@touch $@
+
+bench/node_modules/.made: bench/package.json bench/package-lock.json
+	@$(SYSTEM) node npm
+	$(NPM_CI) --prefix bench
+	@touch $@
+
+bench: $(BENCH)/.made bench/node_modules/.made ## all servers side by side, about 20 minutes; BENCH_ARGS= for less
+	$(BENCH)/bin/python bench/compare.py --seconds 2.5 --write $(BENCH_ARGS)
+
+profile: $(BENCH)/.made ## where the time of a message goes, by layer: about a minute
+	$(BENCH)/bin/python bench/layers.py --write
+
+scale: $(BENCH)/.made ## how cost grows, and 150,000 connections on this machine: about eight minutes
+	$(BENCH)/bin/python bench/growth.py --write
+	$(BENCH)/bin/python bench/scale.py --write
 
 clean: ## remove all that the other commands made
 	rm -rf $(VENV) .venvs .compiled build dist *.egg-info node_modules tests/js/node_modules webpy_socketio/static/vendor

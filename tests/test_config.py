@@ -133,6 +133,29 @@ def test_without_proxies_nobody_is_believed() -> None:
     assert (DEFAULTS.trusted_proxies, DEFAULTS.forwarded_header) == ((), "x-forwarded")
 
 
+@pytest.mark.parametrize(
+    ("given", "rule"),
+    [
+        (None, None),
+        ("*", "*"),
+        ([], ()),
+        ("https://chat.example", ("https://chat.example",)),
+        (["http://localhost:3000/", "capacitor://localhost"], ("http://localhost:3000/", "capacitor://localhost")),
+        (iter(["http://[::1]:80", "null", "file://"]), ("http://[::1]:80", "null", "file://")),
+    ],
+)
+def test_origins_are_kept_so_that_each_request_can_look_through(given: Any, rule: Any) -> None:
+    assert Config(cors_allowed_origins=given).cors_allowed_origins == rule
+
+
+@pytest.mark.parametrize(
+    "given", [["*"], "chat.example", "https://chat.example/page", "a, b", "", 5, [None], "https://*.a"]
+)
+def test_what_is_no_origin_is_an_error_that_shows_one(given: Any) -> None:
+    with pytest.raises(UsageError, match=r'cors_allowed_origins must be .* such as "https://chat.example"'):
+        Config(cors_allowed_origins=given)
+
+
 @pytest.mark.parametrize("given", ["X-Forwarded-For", None, ""])
 def test_the_forwarded_header_is_of_two_kinds(given: Any) -> None:
     assert Config(forwarded_header="forwarded").forwarded_header == "forwarded"
@@ -148,7 +171,20 @@ def test_admit_is_a_function(given: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [5, "a b", "a;b", "a=b", "", {"path": "/;x"}, {"expires": "never"}, {"max_age": "60"}, {"name": None}, [1]]
+    "given",
+    [
+        5,
+        "a b",
+        "a;b",
+        "a=b",
+        "",
+        {"path": "/;x"},
+        {"expires": "never"},
+        {"max_age": "60"},
+        {"name": None},
+        [1],
+        {"same_site": "loose"},
+    ],
 )
 def test_a_cookie_that_cannot_be_is_an_error_that_lists_what_can(given: Any) -> None:
     assert DEFAULTS.cookie is None

@@ -401,11 +401,15 @@ class TestRegistry:
         filled.add(Handler(Event.FINISH, make("r, s, c"), None, "/", None))
         assert (len(filled.named("/", "move")), len(filled.of("/", Event.FINISH))) == (2, 1)
 
-    def test_names_that_nobody_handles_are_not_remembered(self) -> None:
+    @pytest.mark.parametrize("length", [10, events.MAX_NAME + 1])
+    def test_of_names_that_nobody_handles_only_some_short_ones_are_remembered(
+        self, monkeypatch: pytest.MonkeyPatch, length: int
+    ) -> None:
+        monkeypatch.setattr(events, "MAX_FOUND", 50)
         filled = self.registry()
         for number in range(1000):
-            filled.named("/", f"made up {number}")
-        assert len(filled._found) < 10
+            assert filled.named("/", str(number).rjust(length)) == ()
+        assert len(filled._found) <= (50 if length <= events.MAX_NAME else 0)
 
     def test_a_name_has_the_handlers_of_patterns_too_in_order_of_registration(self) -> None:
         filled = self.registry()

@@ -13,7 +13,7 @@ import pytest
 from gevent.event import Event as Signal
 
 from tests.hub.conftest import Log, hub, log, make_hub
-from tests.support.dummy import DummyClient
+from tests.support.dummy import DummyClient, connected
 from tests.support.waiting import wait_until
 from webpy_socketio import NO_ACK, EventError, Namespace, Refused, SocketClosed, Violation, on_event, on_limit
 from webpy_socketio.events import registry
@@ -389,6 +389,19 @@ class TestLife:
         assert hub.namespaces == {}
         client.join()
         assert client.heard() == []
+
+    @pytest.mark.parametrize("silent", [False, True])
+    def test_disconnect_in_on_connect_refuses(self, hub: Hub, silent: bool) -> None:
+        class Chat(Namespace):
+            namespace = "/chat"
+
+            def on_connect(self, auth: dict[str, Any]) -> None:
+                self.disconnect(silent=silent)
+
+        client = connected(hub)
+        client.say("40/chat,")
+        client.wait_for('44/chat,{"message":"Connection refused"}')
+        assert list(hub.namespaces) == ["/"]
 
     def test_what_on_disconnect_raises_does_not_keep_the_rest_from_running(self, hub: Hub, log: Log) -> None:
         ran: list[str] = []

@@ -308,12 +308,14 @@ def test_a_class_holds_the_handlers_of_a_namespace(tmp_path: Path, python: str) 
 
 
 @runs(python="admit")
-def test_whoever_has_no_cookie_is_refused(tmp_path: Path, python: str) -> None:
+def test_whoever_has_no_token_of_ours_is_refused(tmp_path: Path, python: str) -> None:
     with serving(tmp_path, python) as site:
         handshake = f"{site.url}/socket.io/?EIO=4&transport=polling"
-        refused = requests.get(handshake, timeout=TIMEOUT)
-        assert (refused.status_code, refused.json()["message"]) == (401, "Log in first")
-        assert requests.get(handshake, cookies={"user": "ann"}, timeout=TIMEOUT).status_code == 200
+        for cookies in ({}, {"token": "invented"}):
+            refused = requests.get(handshake, cookies=cookies, timeout=TIMEOUT)
+            assert (refused.status_code, refused.json()["message"]) == (401, "Log in first")
+        known = {"Cookie": 'token="a long random one"'}
+        assert requests.get(handshake, headers=known, timeout=TIMEOUT).status_code == 200
 
 
 @runs(python="limits")

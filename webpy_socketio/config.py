@@ -52,16 +52,19 @@ class Config:
     #: many bytes on, False not at all. It costs time in the loop: about 6 ms for a megabyte.
     compression: bool | int = False
     #: Whether answers of long-polling may be compressed (gzip, deflate): values as in ``compression``. It costs time in
-    #: the loop, too: about 4 ms for a megabyte.
+    #: the loop, too: about 4 ms for a megabyte. Over TLS, the length of a compressed answer tells a listener something
+    #: about what is in it (BREACH): turn it off where secrets go to clients together with what strangers wrote.
     http_compression: bool | int = True
     #: Whether clients of old may poll by JSONP: scripts in place of XMLHttpRequest, for browsers without CORS. Off, as
     #: no browser of today needs it, and as the same-origin policy does not hold for scripts: that a page may read the
     #: answers is then left to the Referer (or Sec-Fetch-Site), of which we have to believe what the browser says.
     jsonp: bool = False
-    #: Who may connect from a browser.
+    #: Who may connect from a browser: None, "*", origins such as "https://chat.example", or a function of origin and
+    #: environ (see `OriginRule`). Of a page that hides its origin it is "null".
     cors_allowed_origins: OriginRule = None
     #: Proxies that are believed what they say of a client: addresses and networks, and "unix" for whoever connects
-    #: through a Unix socket. They must overwrite or extend the headers, not only pass on what came.
+    #: through a Unix socket. They must overwrite or extend the headers: what a client wrote and a proxy only passes on
+    #: is believed as well.
     trusted_proxies: tuple[str, ...] = ()
     #: The headers in which they say it: X-Forwarded-For, -Proto and -Host, or Forwarded (RFC 7239). Only one kind is
     #: ever read: a proxy that writes one of them passes on the other as the client sent it.
@@ -133,6 +136,7 @@ class Config:
         object.__setattr__(self, "transports", tuple(self.transports))
         object.__setattr__(self, "trusted_proxies", _checked_proxies(self.trusted_proxies))
         object.__setattr__(self, "cookie", _checked_cookie(self.cookie))
+        object.__setattr__(self, "cors_allowed_origins", _checked_origins(self.cors_allowed_origins))
         for name in _POSITIVE:
             value = getattr(self, name)
             if value is None and name in _OPTIONAL:
@@ -214,6 +218,20 @@ def _checked_proxies(proxies: object) -> tuple[str, ...]:
     return tuple(str(name) for name in names)
 
 
+def _checked_origins(rule: object) -> OriginRule:
+    """Check who may connect from a browser; several origins become a tuple, so that each request can look through."""
+    if rule is None or rule == "*" or callable(rule):
+        return rule
+    names = (rule,) if isinstance(rule, str) else tuple(rule) if isinstance(rule, Iterable) else (rule,)
+    for name in names:
+        if not isinstance(name, str) or not _ORIGIN.fullmatch(name):
+            raise UsageError(
+                'cors_allowed_origins must be None, "*" alone, a function of origin and environ, or origins such as '
+                f'"https://chat.example" or "http://localhost:3000", not {name!r}.'
+            )
+    return names
+
+
 def _checked_cookie(cookie: object) -> dict[str, object] | None:
     """Check what is said of the cookie, with the names of attributes as here or as in JavaScript; add what is not
     said.
@@ -224,6 +242,8 @@ def _checked_cookie(cookie: object) -> dict[str, object] | None:
     named = {re.sub(r"[A-Z]", lambda found: f"_{found[0].lower()}", str(name)): value for name, value in given.items()}
     for name, value in named.items():
         is_right = name in _COOKIE and isinstance(value, _COOKIE[name])
+        if name == "same_site" and isinstance(value, str):
+            is_right = value.lower() in ("strict", "lax", "none")
         if not is_right or (isinstance(value, str) and not _COOKIE_TEXT.fullmatch(value)):
             raise UsageError(
                 f"cookie must be None, True, a name, or a dictionary of some of {', '.join(_COOKIE)}; {name!r} cannot "
@@ -242,6 +262,8 @@ _COOKIE: dict[str, tuple[type, ...]] = {
     "same_site": (str, bool, type(None)),
     "secure": (bool, type(None)),
 }
+#: A scheme and what follows it, without a path; and that of a page without an address.
+_ORIGIN = re.compile(r"[A-Za-z][\w+.-]*://[^/\s,?#*]+/?|file:///?|null")
 #: No character in it has a meaning in the header.
 _COOKIE_TEXT = re.compile(r"[!#-+\--:<>-~]+")
 #: May be None.

@@ -51,6 +51,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 #: Lookups that are remembered: where a namespace is a regular expression, clients make up its names.
 MAX_FOUND = 10_000
+#: Characters of an event's name that is remembered though no handler is for it by name: looking for one takes longer
+#: than most handlers.
+MAX_NAME = 64
 
 
 class Registry:
@@ -121,7 +124,8 @@ class Registry:
         if found is None:
             here = [h for h in self._handlers.values() if h.serves(namespace)]
             found = tuple(h for h in here if h.is_for(name)) or tuple(h for h in here if h.name == ANY)
-            if found and found[0].name != ANY:  # names come from clients: what nobody handles is not remembered
+            # What nobody handles by its name has a name that a client made up, of any length.
+            if (found and found[0].name != ANY) or len(name) <= MAX_NAME:
                 self._remember((namespace, name), found)
         return found
 

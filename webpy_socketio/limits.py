@@ -4,13 +4,12 @@ what.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, get_args
 
 from .errors import EventError, UsageError
 from .events import registry
-from .handler import NamespaceName, describe, normalise_namespace, origin_of
+from .handler import NamespaceName, bounds, describe, normalise_namespace, origin_of
 from .limit_rules import Cost, RateLimit, Reaction, Scope, Violation
 
 __all__ = ["on_limit", "rate_limit"]
@@ -25,11 +24,9 @@ def on_limit(function: F) -> F:
     client and one limit there is one call at once, then one every ten seconds with the ``count``. May be used as a
     decorator. Raises ``EventError`` for what cannot be called with one argument.
     """
-    try:
-        inspect.signature(function).bind(None)
-    except TypeError as error:
-        name = describe(function) if callable(function) else repr(function)
-        raise EventError(f"An on_limit function takes (violation); {name} does not.") from error
+    least, most = bounds(function) if callable(function) else (0, 0)
+    if not least <= 1 <= most:
+        raise EventError(f"An on_limit function takes (violation); {describe(function)} does not.")
     registry.add_limit_hook(function)
     return function
 

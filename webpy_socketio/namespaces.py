@@ -238,11 +238,13 @@ class Namespace(MethodAccess):
     join, leave = subscribe, unsubscribe
 
     def disconnect(self, silent: bool = False) -> None:
-        """Disconnect the client from this namespace and end what `spawn` started; ``silent``: without telling it."""
+        """Disconnect the client from this namespace and end what `spawn` started; ``silent``: without telling it,
+        unless it connects just now and waits for an answer.
+        """
         self.is_disconnected = True
         if silent and self.socket.state is State.OPEN:
             self.socket.client.forget(self.socket)
-        elif not silent:
+        elif not silent or self.socket.state is State.CONNECTING:
             self.socket.disconnect()
         self.kill_local_jobs()
 

@@ -61,6 +61,7 @@ class SocketIOServer(pywsgi.WSGIServer):  # type: ignore[misc]  # its base is An
         if not hasattr(listener, "accept"):  # a socket that listens has its backlog
             options.setdefault("backlog", BACKLOG)
         options.setdefault("log", None)
+        self.has_access_log = options["log"] is not None
         self._hub: Hub | None = None
         #: The HTTP connections, and the sockets in whose TLS handshake we are.
         self._handlers: set[RequestHandler] = set()

@@ -403,6 +403,10 @@ def admit(request):
     seen[f"admit {wish}"] += 1
     if wish == "refuse":
         raise Refused("Log in first", status=401)
+    if wish == "tell":
+        raise Refused(f"{len(web.cookies())} cookie{'' if web.cookies() else 's'}, {session.get('user', 'nobody')}")
+    if wish == "quote":
+        raise Refused(f"No {request.query['name']}")
     if wish == "raise":
         raise OwnTrouble("in admit")
     if wish == "time out":

@@ -126,11 +126,19 @@ def test_behind_tls_that_a_proxy_ends_only_https_is_the_same_origin() -> None:
         ('for="192.0.2.1', "127.0.0.1", "http", None),
         ("", "127.0.0.1", "http", None),
         (",,;", "127.0.0.1", "http", None),
+        ('for=203.0.113.9;by="a,b\\\\", for=192.0.2.1', "192.0.2.1", "http", None),
     ],
 )
 def test_forwarded_of_rfc_7239_says_the_same(header: str, address: str, scheme: str, host: str | None) -> None:
     environ = believed("127.0.0.1", kind="forwarded", forwarded=header)
     assert (environ["REMOTE_ADDR"], environ["wsgi.url_scheme"], environ.get(HOST)) == (address, scheme, host)
+
+
+@pytest.mark.parametrize("opened", ['for="', 'for="a, for="', 'for="\\', '"', 'for=127.0.0.1;by="a,', "for=\\"])
+@pytest.mark.parametrize("added", ["for=192.0.2.1", 'for="192.0.2.1:4711"', 'for="192.0.2.1";host="a\\"b,";proto=http'])
+def test_quotes_that_a_client_leaves_open_do_not_take_in_what_the_proxy_adds(opened: str, added: str) -> None:
+    environ = believed("127.0.0.1", kind="forwarded", forwarded=f"{opened},{added}")
+    assert environ["REMOTE_ADDR"] == "192.0.2.1"
 
 
 def test_only_the_kind_of_header_that_the_proxies_write_is_read() -> None:

@@ -23,6 +23,7 @@ ENVIRON: dict[str, object] = {
     "QUERY_STRING": "EIO=4&token=x",
     "HTTP_COOKIE": "user=ann",
     "HTTP_AUTHORIZATION": "Bearer x",
+    "REMOTE_USER": "ann",
     "wsgi.input": object(),
 }
 
@@ -30,6 +31,7 @@ ENVIRON: dict[str, object] = {
 @pytest.fixture(autouse=True)
 def _request() -> None:
     """What web.py sets before it calls us."""
+    web.ctx.clear()
     web.ctx.status, web.ctx.headers = "200 OK", [("X-Before", "1")]
     web.ctx.update(home="", homepath="", homedomain="", path="/", query="", realhome="")
 
@@ -76,6 +78,8 @@ class TestTheHook:
             (Refused("Log in first", status=401), "401 Unauthorized", "Log in first"),
             (Refused("Later", status=503), "503 Service Unavailable", "Later"),
             (Refused("Strange", status=499), "499 Refused", "Strange"),
+            (Refused("\ud83d half a character"), "403 Forbidden", "? half a character"),
+            (Refused(LookupError("nobody")), "403 Forbidden", "nobody"),  # type: ignore[arg-type]  # it happens
         ],
     )
     def test_a_refusal_has_its_own_text_and_status(self, refused: Refused, status: str, message: str) -> None:
@@ -87,6 +91,8 @@ class TestTheHook:
         [
             (web.unauthorized, "401 Unauthorized", "unauthorized"),
             (web.forbidden, "403 Forbidden", "forbidden"),
+            (lambda: web.HTTPError("409 Conflict", {}, b"caf\xc3\xa9"), "409 Conflict", "café"),
+            (lambda: web.HTTPError("409 Conflict", {}, None), "409 Conflict", "Conflict"),
             (lambda: web.seeother("/login"), "403 Forbidden", "Forbidden"),
         ],
     )
@@ -103,7 +109,7 @@ class TestTheHook:
         with pytest.raises(UsageError, match="from 400 to 599"):
             Refused("x", status=status)
 
-    @pytest.mark.parametrize("failure", [LookupError("trouble"), gevent.Timeout(1)])
+    @pytest.mark.parametrize("failure", [LookupError("trouble"), gevent.Timeout(1), SystemExit(3)])
     def test_one_that_fails_lets_nobody_in_and_is_logged(
         self, failure: BaseException, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -135,7 +141,32 @@ class TestTheHook:
     ) -> None:
         request = ask(Hub(Config(cors_allowed_origins=rule), Registry()), foreign)
         assert (request.cookies == {"user": "ann"}) is seen
-        assert ("HTTP_AUTHORIZATION" in request) is seen
+        assert ("HTTP_AUTHORIZATION" in request) is ("REMOTE_USER" in request) is seen
+
+    @pytest.mark.parametrize("foreign", [True, False])
+    def test_nor_does_what_web_py_has_made_of_them(self, foreign: bool) -> None:
+        user = web.utils.ThreadedDict()  # as a session keeps its data
+        user.name = web.ctx.user = "ann"
+        web.ctx.env = dict(ENVIRON)
+        assert web.cookies() == {"user": "ann"}
+        seen: list[object] = []
+
+        def admit(request: Any) -> None:
+            seen.extend((web.cookies().get("user"), user.get("name"), web.ctx.get("user"), web.ctx.status))
+            web.header("X-Admitted", "1")
+
+        hub = Hub(Config(cors_allowed_origins="*", admit=admit), Registry())
+        ask(hub, foreign)
+        assert seen == ([None, None, None, "200 OK"] if foreign else ["ann", "ann", "ann", "200 OK"])
+        assert web.cookies() == {"user": "ann"}, "for whoever comes after us"
+
+    def test_a_foreign_page_is_refused_as_any_other(self) -> None:
+        for failure, status in ((Refused("no", status=401), "401"), (web.notfound, "404"), (SystemExit(3), "500")):
+            error = failure if isinstance(failure, BaseException) else failure()
+            hub = Hub(Config(cors_allowed_origins="*", admit=raiser(error)), Registry())
+            with pytest.raises(HandshakeRefused) as caught:
+                ask(hub, True)
+            assert caught.value.status[:3] == status
 
 
 class TestPlaces:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import gevent
 import pytest
 
 from webpy_socketio.gateway.forwarding import HOST
@@ -69,6 +70,25 @@ def test_listed_origins_are_compared_without_case_or_final_slash(rule: str | Ite
     assert not is_allowed(environ("http://a.example.evil.example"), rule)
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_what_another_site_has_a_browser_ask_for_without_an_origin_is_of_no_known_origin(site: str) -> None:
+    asked = {**environ(), "HTTP_SEC_FETCH_SITE": site}
+    assert is_foreign(asked)
+    assert not is_allowed(asked, None)
+    assert not is_allowed(asked, ["http://a.example"])
+    assert is_allowed(asked, "*")
+    assert is_allowed(asked, lambda origin, environ: origin == "null")
+    named = {**environ("http://a.example"), "HTTP_SEC_FETCH_SITE": site}
+    assert is_allowed(named, ["http://a.example"])
+
+
+@pytest.mark.parametrize("site", ["same-origin", "none", ""])
+def test_own_pages_and_typed_addresses_have_no_origin_either(site: str) -> None:
+    asked = {**environ(), "HTTP_SEC_FETCH_SITE": site}
+    assert is_allowed(asked, None)
+    assert not is_foreign(asked)
+
+
 def test_a_callable_decides_alone() -> None:
     asked: list[tuple[str, object]] = []
 
@@ -81,12 +101,15 @@ def test_a_callable_decides_alone() -> None:
     assert asked == [("http://a.example", "chat.example"), ("http://chat.example", "chat.example")]
 
 
-def test_a_callable_that_raises_lets_nobody_in_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("failure", [LookupError("trouble"), gevent.Timeout(1), SystemExit(3)])
+def test_a_callable_that_raises_lets_nobody_in_and_is_logged(
+    failure: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
     def rule(origin: str, environ: dict[str, object]) -> bool:
-        raise LookupError("trouble")
+        raise failure
 
     assert not is_allowed(environ("http://chat.example"), rule)
-    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [LookupError]
+    assert [record.exc_info[1] for record in caplog.records if record.exc_info] == [failure]
 
 
 def test_without_a_rule_there_are_no_cors_headers() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 
+import gevent
 import pytest
 from gevent.pywsgi import Input
 
-from webpy_socketio.gateway.request_body import WORTH_READING, RequestBody
+from webpy_socketio.gateway.request_body import CHUNKS_AT_ONCE, MAX_BESIDE, WORTH_READING, RequestBody
 
 Make = Callable[..., tuple[RequestBody, socket.socket]]
 
@@ -102,3 +103,56 @@ def test_a_rest_that_does_not_come_is_not_waited_for_long(make: Make) -> None:
     body, _ = make(b"he", 5)
     body._discard()
     assert not body.is_over
+
+
+def test_chunks_may_have_extensions_and_trailers_may_follow(make: Make) -> None:
+    body, _ = make(b"A;a=b\r\n0123456789\r\n1 ; x\r\na\r\n00\r\nA: b\r\nC: d\r\n\r\nGET /", chunked=True)
+    assert body.read() == b"0123456789a"
+    assert body.is_over
+    assert body.rfile.read(5) == b"GET /"
+
+
+def test_lines_end_with_themselves_or_with_their_chunk(make: Make) -> None:
+    body, _ = make(b"4\r\na\nbc\r\n3\r\nd\ne\r\n0\r\n\r\n", chunked=True)
+    assert [body.readline(), body.readline(), body.readline(), body.readline()] == [b"a\n", b"bcd\n", b"e", b""]
+
+
+def test_an_answer_of_no_bytes_reads_nothing(make: Make) -> None:
+    body, _ = make(b"1\r\na\r\n", chunked=True)
+    assert body.read(0) == b""
+    assert body.read(1) == b"a"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *(
+            b"\r\n",
+            b";a\r\n",
+            b"-1\r\n",
+            b"0x1\r\n",
+            b"1_0\r\n",
+            b"11111111111111111\r\n",
+            b"1\n",
+            b"1 2\r\n",
+            b"1;a\0\r\n",
+        ),
+        *(b"0\r\nno end", b"0\r\nA: b\n\r\n", b"1;" + b"e" * MAX_BESIDE + b"\r\n", b"0\r\n" + b"a:b\r\n" * MAX_BESIDE),
+        (b"1;" + b"e" * 100 + b"\r\nx\r\n") * 200,
+    ],
+)
+def test_what_is_no_chunk_or_has_too_much_beside_its_data_is_an_error(make: Make, data: bytes) -> None:
+    body, theirs = make(data, chunked=True)
+    theirs.shutdown(socket.SHUT_WR)
+    with pytest.raises(OSError):
+        body.read()
+    assert not body.is_over
+
+
+def test_very_many_chunks_give_others_their_turn(make: Make) -> None:
+    body, _ = make(b"1\r\nx\r\n" * (CHUNKS_AT_ONCE * 3) + b"0\r\n\r\n", chunked=True)
+    turns: list[bool] = []
+    other = gevent.spawn(lambda: turns.append(body.is_over))
+    assert len(body.read()) == CHUNKS_AT_ONCE * 3
+    assert turns == [False]
+    other.join()

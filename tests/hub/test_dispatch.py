@@ -305,6 +305,11 @@ class TestWrongNumberOfArguments:
         assert str(error).startswith(f"The event 'move' came with {number} arguments; TestWrongNumber")
         assert "piece: 'str', to: 'str' = 'e4'" in str(error)
 
+    def test_it_names_the_event_but_not_at_any_length(self, hub: Hub, heard: list[Any]) -> None:
+        on_event("*")(lambda request, socket, context, name: None)
+        connected(hub).say(f'42["{"x" * 100_000}",1]')
+        assert len(str(heard[0])) < 500
+
     def test_it_is_logged_once_without_a_traceback(self, hub: Hub, heard: list[Any], log: Log) -> None:
         client = connected(hub)
         client.say('42["move"]')

@@ -449,6 +449,31 @@ class TestTheOutboxIsFull:
         wait_until(lambda: client.carrier.ended)
         assert client.carrier.ended == (1008, "slow consumer")
 
+    def test_what_waits_for_slow_consumers_is_not_copied_for_each_of_them(self, make_hub: MakeHub) -> None:
+        hub = make_hub(outbox_limit=10_000)
+        clients = [wired(hub) for _ in range(3)]
+        while hub.clients:
+            broadcast("x" * 1_000)
+        for client in clients:
+            assert client.peer.receive_frame() == (CLOSE, (1008).to_bytes(2, "big") + b"slow consumer")
+
+    @pytest.mark.parametrize(("reason", "leaves"), [("ping timeout", False), ("forced server close", True)])
+    def test_what_waits_for_a_client_that_does_not_read_leaves_at_an_orderly_end_only(
+        self, hub: Hub, reason: str, leaves: bool
+    ) -> None:
+        client = wired(hub)
+        client.socket.sends = [0, 0]
+        broadcast("begins to be stuck")
+        gevent.sleep(0)
+        assert client.client.outbox.stuck
+        broadcast("behind it")
+        hub.close(client.client, reason)
+        assert hub.budget.used == 0
+        heard = [client.peer.receive_frame() for _ in range(3 if leaves else 2)]
+        texts = [payload.decode() for opcode, payload in heard if opcode == TEXT]
+        assert texts == ['42["message","begins to be stuck"]', '42["message","behind it"]'][: 1 + leaves]
+        assert heard[-1][0] == CLOSE
+
     def test_one_stuck_client_costs_the_others_nothing(self, make_hub: MakeHub) -> None:
         hub = make_hub(outbox_limit=10_000)
         stuck, other = connected(hub), connected(hub)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket as socket_module
 from collections.abc import Callable
@@ -9,13 +10,19 @@ from typing import Any
 
 import pytest
 from gevent import monkey
+from gevent.event import Event
 
+from tests.hub.conftest import Log
 from tests.support.dummy import connected
+from tests.support.scripted import let_the_loop_turn
+from tests.support.waiting import wait_until
 from tests.support.wired import wired
-from webpy_socketio import UsageError, broadcast, config
+from webpy_socketio import UsageError, broadcast, config, on_event
 from webpy_socketio.events import registry
+from webpy_socketio.hub.core import hub_logger
 from webpy_socketio.hub.engine_client import EngineClient
 from webpy_socketio.hub.hub import Hub, default_hub
+from webpy_socketio.hub.mailbox import Mailbox
 from webpy_socketio.hub.request import Request
 
 real_fork = monkey.get_original("os", "fork")
@@ -151,3 +158,57 @@ class TestForks:
         socket = client.socket()
         assert self.in_child(lambda: (socket.connected, socket.send("x"))) == "(False, False)"
         assert socket.connected
+
+    def test_in_a_child_the_log_is_written_though_a_line_of_the_parent_waited(self, hub: Hub, log: Log) -> None:
+        def child() -> object:
+            hub.open()
+            hub.journal(hub_logger, logging.INFO, "of the child")
+            wait_until(lambda: "of the child" in log.lines("hub"))
+            return log.lines("hub")
+
+        hub.journal(hub_logger, logging.INFO, "of the parent")
+        assert self.in_child(child) == "['of the child']"
+        wait_until(lambda: log.lines("hub") == ["of the parent"])
+
+    def test_in_a_child_that_a_handler_forked_the_events_behind_it_are_not_handled_again(self, hub: Hub) -> None:
+        handled: list[str] = []
+        answers: list[str] = []
+
+        @on_event("fork")
+        def fork(request: Any, socket: Any, context: Any) -> None:
+            answers.append(self.in_child(lambda: [len(worker.mailbox.tasks) for worker in workers]))
+
+        @on_event("next")
+        def next_(request: Any, socket: Any, context: Any) -> None:
+            handled.append("next")
+
+        workers = hub.workers.workers
+        client = connected(hub)
+        client.say('42["fork"]', '42["next"]')
+        wait_until(lambda: handled == ["next"])
+        assert answers == ["[0]"]
+
+    def test_what_blocks_or_waits_in_the_parent_takes_nothing_from_a_child(self, make_hub: Any) -> None:
+        hub = make_hub(max_workers=1, outbox_ceiling=1_000)
+        release = Event()
+
+        @on_event("block")
+        def block(request: Any, socket: Any, context: Any) -> None:
+            release.wait()
+
+        client = connected(hub)
+        client.say('42["block"]')
+        hub.budget.used = 1_000
+
+        def child() -> object:
+            hub.open()
+            done: list[int] = []
+            hub.workers.put(Mailbox(), done.append, 1)
+            let_the_loop_turn()
+            return done, hub.budget.used
+
+        let_the_loop_turn()
+        assert self.in_child(child) == "([1], 0)"
+        hub.budget.used = 0
+        release.set()
+        let_the_loop_turn()

@@ -206,6 +206,13 @@ class TestWhoLeaves:
 
 
 class TestWhoDoesNotAnswer:
+    @pytest.mark.parametrize("timeout", [0, -1])
+    def test_is_named_at_once_where_there_is_no_time(self, hub: Hub, place: Runner, timeout: int) -> None:
+        client = connected(hub)
+        error = Asking(place, "ask", timeout=timeout).result()
+        assert (error.answers, error.missing) == ({}, ids(client))
+        assert client.client.waiting_calls == 0
+
     def test_is_named_at_the_timeout_with_what_came(self, hub: Hub, place: Runner) -> None:
         one, two, three = (connected(hub) for _ in range(3))
         asking = Asking(place, "ask", timeout=0.2)

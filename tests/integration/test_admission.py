@@ -118,6 +118,30 @@ class TestTheHook:
         wait_until(lambda: asking.seen("admit None") == before + 1)
 
 
+@pytest.mark.parametrize("carrier", ["polling", "websocket"])
+def test_where_everybody_may_connect_the_hook_does_not_know_who_visits_a_foreign_page(
+    tmp_path: Path, carrier: str
+) -> None:
+    settings = {"admit": True, "cors_allowed_origins": "*", "sessions": str(tmp_path / "sessions")}
+    with RawServer(tmp_path, **settings) as server:
+        cookie = ask(server.port, "GET", "/visit?user=ann").headers["set-cookie"].split(";")[0]
+        own = {"Origin": f"http://127.0.0.1:{server.port}", "Host": f"127.0.0.1:{server.port}"}
+        for headers, told in ((own, "1 cookie, ann"), ({"Origin": "http://evil.example"}, "0 cookies, nobody")):
+            response = handshake(server.port, carrier, "&wish=tell", Cookie=cookie, **headers)
+            assert response.error == (403, {"code": 4, "message": told})
+
+
+def test_what_the_hook_says_cannot_forge_lines_of_the_log(asking: RawServer) -> None:
+    assert handshake(asking.port, "polling", "&wish=quote&name=a%0Ab%1B").error[1]["message"] == "No a\nb\x1b"
+    assert asking.logged()[1] == r"Refused a request from 127.0.0.1: No a\u000ab\u001b: by admit"
+
+
+def test_answers_are_what_they_say_they_are(asking: RawServer) -> None:
+    for query in ("&wish=true", "&wish=refuse", "&sid=x"):
+        assert handshake(asking.port, "polling", query).headers["x-content-type-options"] == "nosniff"
+    asking.wait_for_records(2)
+
+
 @pytest.mark.npm
 @pytest.mark.parametrize(
     ("package", "carrier", "told"),

@@ -293,6 +293,14 @@ def test_an_oversize_body_is_413_with_an_empty_body(server: RawServer, expects: 
         assert session.echo("unharmed") == "unharmed"
 
 
+@pytest.mark.parametrize("digits", [19, 400, 4_000])
+def test_a_body_of_astronomical_length_is_413_and_in_the_log(server: RawServer, digits: int) -> None:
+    with PollingSession(server.port) as session, Connection(server.port) as connection:
+        connection.send(head("POST", session.path, {"Content-Length": "9" * digits}))
+        assert connection.read_response().status == 413
+        assert struck(server) == f"max_payload exceeded by session {session.id} from 127.0.0.1: 1e+18, at most 100000"
+
+
 def test_an_oversize_body_is_refused_before_it_comes_and_may_go_on_coming(server: RawServer) -> None:
     with PollingSession(server.port) as session, Connection(server.port) as connection:
         connection.send(head("POST", session.path, {"Content-Length": 50_000_000}))
@@ -424,6 +432,7 @@ def test_packets_before_a_bad_one_are_handled(server: RawServer) -> None:
         (head("POST", "/upload", {"Content-Length": "5\r\nContent-Length: 6"}), 400),
         (head("POST", "/upload", {"Content-Length": "5", "Transfer-Encoding": "chunked"}), 400),
         (head("POST", "/upload", {"Transfer-Encoding": "gzip, chunked"}), 501),
+        (head("GET", "/clients", {"Host": "a.example\r\nHost: b.example"}), 400),
     ],
 )
 def test_a_head_that_must_not_be_is_refused(server: RawServer, request_head: bytes, status: int) -> None:
@@ -435,6 +444,15 @@ def test_a_head_that_must_not_be_is_refused(server: RawServer, request_head: byt
     name, text = server.logged()
     assert name == "server"
     assert str(status) in text
+
+
+def test_the_log_has_the_beginning_of_a_session_id_alone(server: RawServer) -> None:
+    with Connection(server.port) as connection:
+        connection.send(head("GET", f"{POLLING}&sid=AAAAAABBBBBBBBBBBBBB&x=1 x"))
+        assert connection.read_response().status == 400
+    _, text = server.logged()
+    assert "sid=AAAAAA…&x=1" in text
+    assert "B" * 3 not in text
 
 
 def test_the_log_says_which_limit_a_head_exceeded(server: RawServer) -> None:

@@ -556,6 +556,19 @@ def test_the_access_log_has_a_line_per_request() -> None:
         server.stop(1)
 
 
+def test_the_access_log_has_the_beginning_of_a_session_id_alone() -> None:
+    log = Lines()
+    server = SocketIOServer(("127.0.0.1", 0), application(), log=log)
+    server.start()
+    try:
+        with PollingSession(server.server_port) as session:
+            wait_until(lambda: any("sid=" in line for line in log.lines))
+            assert not any(session.sid in line for line in log.lines)
+            assert any(f"&sid={session.sid[:6]}… HTTP/1.1" in line for line in log.lines)
+    finally:
+        server.stop(1)
+
+
 def test_the_access_log_names_clients_behind_trusted_proxies() -> None:
     log = Lines()
     server = SocketIOServer(("127.0.0.1", 0), application(), log=log, trusted_proxies="127.0.0.1")

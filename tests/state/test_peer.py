@@ -106,8 +106,9 @@ def test_each_packet_in_each_state(messages: tuple[str | bytes, ...], column: in
         assert outcome == expected
 
 
-def test_a_violation_names_its_namespace() -> None:
+def test_a_violation_names_its_namespace_but_not_at_any_length() -> None:
     assert said(receive(Peer(10), '2/chat,["a"]')) == "a packet of type 2 for '/chat', which was not joined"
+    assert len(said(receive(Peer(10), f'2/{"x" * 100_000},["a"]'))) < 200
 
 
 # -- joining and leaving ---------------------------------------------------------------------------------------------

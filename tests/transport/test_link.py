@@ -299,7 +299,11 @@ class TestTLS:
         tls.wait_for(b"decrypted before")
 
     def test_after_a_pause_too(self, tls: Wire) -> None:
-        tls.owner.receive_data = lambda data: (tls.owner.note(data), tls.link.pause())  # type: ignore[method-assign]  # that is the test
+        def note_and_pause(data: bytes) -> None:
+            tls.owner.note(data)
+            tls.link.pause()
+
+        tls.owner.receive_data = note_and_pause  # type: ignore[method-assign]  # that is the test
         tls.socket.receives = [b"one", b"two", ssl.SSLWantReadError()]
         tls.link.start()
         tls.wait_for(b"one")

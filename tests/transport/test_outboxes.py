@@ -13,6 +13,7 @@ from webpy_socketio.config import Config, OutboxPolicy
 from webpy_socketio.policies import Coalesce
 from webpy_socketio.transport.outbox import OVERHEAD, Budget, Outbox, OutgoingPacket
 from webpy_socketio.transport.outboxes import make_outbox
+from webpy_socketio.transport.outgoing_3 import Base64Packet3, Packet3, translate
 from webpy_socketio.types import Excess
 from webpy_socketio.wire.socket_packets import encode_event
 
@@ -112,6 +113,13 @@ class TestCoalescing:
             outbox.push(event("file", data))
         kept = outbox.take_packets(1_000_000, 16)
         assert [packet.attachments for packet in kept] == [[b"a2"], [b"b1"]]
+
+    @pytest.mark.parametrize("kind", [Packet3, Base64Packet3])
+    def test_bytes_are_the_applications_for_clients_of_old_too(self, kind: type[Packet3]) -> None:
+        seen: list[Any] = []
+        outbox = stuck_outbox(Coalesce(lambda name, arguments: seen.append(arguments)))
+        outbox.push(translate(event("file", b"a1"), kind))
+        assert seen == [[b"a1"]]
 
     def test_what_was_taken_is_not_replaced(self) -> None:
         outbox = stuck_outbox(Coalesce(by_first))

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tests.support.clock import FakeLoop
-from webpy_socketio.transport.turn import Turn
+from webpy_socketio.transport.turn import AT_ONCE, Turn
 
 
 class Writer:
-    def __init__(self, journal: list[str], name: str, error: Exception | None = None) -> None:
+    def __init__(self, journal: list[str], name: str, then: Callable[[], object] = bool) -> None:
         self.journal = journal
         self.name = name
-        self.error = error
+        self.then = then
+        self.is_noted = False
 
     def flush(self) -> None:
         self.journal.append(self.name)
-        if self.error is not None:
-            raise self.error
+        self.then()
+
+    def receive_failure(self) -> None:
+        self.journal.append(f"{self.name} failed")
+
+
+def fail() -> None:
+    raise ValueError
 
 
 def test_all_that_were_noted_write_at_the_end_of_the_turn_in_order() -> None:
     loop, journal = FakeLoop(), []
-    turn = Turn(loop, lambda: journal.append("failure"))
+    turn = Turn(loop, loop.clock)
     for name in "abc":
         turn.add(Writer(journal, name))
     assert journal == []
@@ -30,7 +39,7 @@ def test_all_that_were_noted_write_at_the_end_of_the_turn_in_order() -> None:
 
 def test_one_callback_of_the_loop_is_enough_for_all() -> None:
     loop = FakeLoop()
-    turn = Turn(loop, lambda: None)
+    turn = Turn(loop, loop.clock)
     for _ in range(10):
         turn.add(Writer([], ""))
     assert len(loop.callbacks) == 1
@@ -40,33 +49,107 @@ def test_one_callback_of_the_loop_is_enough_for_all() -> None:
 
 def test_who_is_noted_while_others_write_has_its_own_turn() -> None:
     loop, journal = FakeLoop(), []
-    turn = Turn(loop, lambda: None)
-
-    class Noting(Writer):
-        def flush(self) -> None:
-            super().flush()
-            turn.add(Writer(journal, "later"))
-
-    turn.add(Noting(journal, "first"))
+    turn = Turn(loop, loop.clock)
+    later = Writer(journal, "later")
+    turn.add(Writer(journal, "first", lambda: turn.add(later)))
     loop.turn()
     assert journal == ["first"]
-    loop.turn()
+    loop.advance(0)
     assert journal == ["first", "later"]
+    assert loop.callbacks == []
+    assert loop.next_due is None
+
+
+def test_who_is_noted_says_so_until_it_writes() -> None:
+    loop, journal = FakeLoop(), []
+    turn = Turn(loop, loop.clock)
+    writer = Writer(journal, "")
+    turn.add(writer)
+    assert writer.is_noted
+    loop.turn()
+    assert not writer.is_noted
 
 
 def test_one_that_raises_does_not_keep_the_others_from_writing() -> None:
     loop, journal = FakeLoop(), []
-    turn = Turn(loop, lambda: journal.append("failure"))
-    turn.add(Writer(journal, "broken", ValueError()))
+    turn = Turn(loop, loop.clock)
+    turn.add(Writer(journal, "broken", fail))
     turn.add(Writer(journal, "fine"))
     loop.turn()
-    assert journal == ["broken", "failure", "fine"]
+    assert journal == ["broken", "broken failed", "fine"]
 
 
 def test_after_a_turn_the_next_one_is_asked_for_again() -> None:
     loop, journal = FakeLoop(), []
-    turn = Turn(loop, lambda: None)
+    turn = Turn(loop, loop.clock)
     for name in ("one", "two"):
         turn.add(Writer(journal, name))
         loop.turn()
     assert journal == ["one", "two"]
+
+
+class TestMany:
+    """More than are written to in one turn."""
+
+    def test_the_others_wait_for_the_next_turns_in_order(self) -> None:
+        loop, journal = FakeLoop(), []
+        turn = Turn(loop, loop.clock)
+        names = [str(number) for number in range(2 * AT_ONCE + 1)]
+        for name in names:
+            turn.add(Writer(journal, name))
+        loop.turn()
+        assert journal == names[:AT_ONCE]
+        assert loop.callbacks == []
+        loop.advance(0)
+        assert journal == names
+        assert loop.timers_fired == 2
+
+    def test_who_is_noted_between_two_turns_comes_behind_those_that_wait(self) -> None:
+        loop, journal = FakeLoop(), []
+        turn = Turn(loop, loop.clock)
+        for _ in range(AT_ONCE + 1):
+            turn.add(Writer(journal, "old"))
+        loop.turn()
+        turn.add(Writer(journal, "new"))
+        assert loop.callbacks == []
+        loop.advance(0)
+        assert journal == ["old"] * (AT_ONCE + 1) + ["new"]
+
+    def test_where_turns_take_long_writing_gets_as_much_time_as_the_rest(self) -> None:
+        loop, journal = FakeLoop(), []
+        clock = loop.clock
+        turn = Turn(loop, clock)
+        for number in range(20 * AT_ONCE):
+            is_last = number % AT_ONCE == AT_ONCE - 1
+            turn.add(Writer(journal, "", lambda: clock.advance(0.001)) if is_last else Writer(journal, ""))
+        loop.turn()
+        assert len(journal) == AT_ONCE
+        clock.advance(0.0045)  # what others do before the timer fires
+        turn._go_on()
+        assert len(journal) == 6 * AT_ONCE
+        turn._go_on()
+        assert len(journal) == 7 * AT_ONCE
+
+    def test_a_failure_that_raises_itself_keeps_nobody_waiting_for_ever(self) -> None:
+        loop, journal = FakeLoop(), []
+        turn = Turn(loop, loop.clock)
+        broken = Writer(journal, "broken", fail)
+        broken.receive_failure = fail  # type: ignore[method-assign]  # the worst case
+        turn.add(broken)
+        turn.add(Writer(journal, "fine"))
+        try:
+            loop.turn()
+        except ValueError:
+            loop.advance(0)
+        assert journal == ["broken", "fine"]
+
+    def test_when_it_is_closed_nobody_writes_any_more(self) -> None:
+        loop, journal = FakeLoop(), []
+        turn = Turn(loop, loop.clock)
+        for _ in range(AT_ONCE + 1):
+            turn.add(Writer(journal, ""))
+        loop.turn()
+        turn.close()
+        loop.advance(1)
+        assert len(journal) == AT_ONCE
+        assert not loop.timers

@@ -58,9 +58,8 @@ class Wire:
         self.budget = Budget(1_000_000)
         self.outbox = Outbox(config, self.budget)
         self.wheel = TimerWheel(loop, lambda: self.failures.append(1))
-        self.carrier = WebSocketCarrier(
-            self.socket, loop, Turn(loop, lambda: self.failures.append(1)), self.wheel, config
-        )
+        self.turn = Turn(loop)
+        self.carrier = WebSocketCarrier(self.socket, loop, self.turn, self.wheel, config)
         self.carrier.outbox = self.outbox
 
     def start(self) -> None:
@@ -133,6 +132,12 @@ class TestReading:
         wire.peer.send(client_frame(PING, b"?"))
         assert wire.peer.receive_frame() == (PONG, b"?")
         assert wire.receiver.told == []
+
+    def test_who_pings_without_end_waits_for_its_turn_only_once(self, wire: Wire) -> None:
+        wire.carrier._receiver = wire.receiver
+        for _ in range(10):
+            wire.carrier.receive_data(client_frame(PING, b"x" * 125) * 100)  # more than are joined for one write
+        assert len(wire.turn._waiting) == 1
 
     def test_who_pings_and_does_not_read_gets_only_the_latest_answer_later(self, wire: Wire) -> None:
         wire.carrier._receiver = wire.receiver
@@ -220,6 +225,13 @@ class TestWriting:
         wire.carrier.send_now(b"\x81\x063probe")
         assert wire.peer.receive_frame() == (TEXT, b"3probe")
 
+    def test_where_writing_fails_the_receiver_hears_of_it_and_the_connection_ends(self, wire: Wire) -> None:
+        wire.start()
+        wire.push("lost")
+        wire.outbox.packets[0].text = None  # type: ignore[assignment]  # a fault of ours
+        wire.wait_for("failure")
+        assert wire.peer.is_at_end()
+
     def test_a_peer_that_has_gone_is_found_out_by_reading(self, wire: Wire) -> None:
         wire.start()
         wire.socket.sends = [BrokenPipeError()]
@@ -228,6 +240,35 @@ class TestWriting:
         assert wire.receiver.told == []
         wire.peer.close()
         wire.wait_for((1006, "", False))
+
+
+class TestItsTurnIsStillToCome:
+    """What ends a connection while its carrier waits for its turn to write."""
+
+    def test_after_aborting_nothing_is_written(self, wire: Wire) -> None:
+        wire.start()
+        wire.push("never sent")
+        wire.carrier.abort()
+        wait_until(lambda: not wire.turn._waiting)
+        assert wire.socket.sent == []
+        assert wire.peer.is_at_end()
+
+    def test_after_closing_everything_has_left_once_and_in_order(self, wire: Wire) -> None:
+        wire.start()
+        wire.push("one", "two")
+        wire.carrier.close()
+        wait_until(lambda: not wire.turn._waiting)
+        frames = [wire.peer.receive_frame() for _ in range(3)]
+        assert frames == [(TEXT, b"one"), (TEXT, b"two"), (CLOSE, b"\x03\xe8")]
+        assert len(wire.socket.sent) == 1
+
+    def test_what_is_said_after_it_was_written_to_directly_still_leaves(self, wire: Wire) -> None:
+        wire.start()
+        wire.push("one")
+        wire.carrier.flush()
+        wire.push("two")
+        assert len(wire.turn._waiting) == 1
+        assert [wire.peer.receive_frame() for _ in range(2)] == [(TEXT, b"one"), (TEXT, b"two")]
 
 
 class TestThePeerCloses:

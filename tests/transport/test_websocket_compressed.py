@@ -58,7 +58,7 @@ def talk(wheel: TimerWheel, data: bytes, most: int, agreement: Agreement | None 
     loop, config = gevent.get_hub().loop, Config(compression=1_000)
     ours, theirs = socket.socketpair()
     with theirs:
-        carrier = WebSocketCarrier(ours, loop, Turn(loop, fail), wheel, config, agreement)
+        carrier = WebSocketCarrier(ours, loop, Turn(loop), wheel, config, agreement)
         carrier.outbox = Outbox(config, Budget(config.outbox_ceiling))
         carrier.start(Echo())
         theirs.sendall(data)

@@ -16,6 +16,7 @@ from ..hub.hub import Hub
 from ..types import Environ
 from ..wire.handshake import is_upgrade, validate_request
 from .jsonp import number_of
+from .origins import origin_of
 
 __all__ = ["Admission", "LimitStruck", "admit", "check_origin", "parse_query", "refusal"]
 
@@ -78,7 +79,7 @@ def admit(environ: Environ, hub: Hub, origin_may: bool) -> Admission:
 def check_origin(environ: Environ, origin_may: bool) -> None:
     """Raise ``HandshakeRefused`` for an origin that may not connect."""
     if not origin_may:
-        origin = str(environ.get("HTTP_ORIGIN"))
+        origin = origin_of(environ) or ""
         raise refusal(4, f"the origin {origin[:200]!r} may not connect (cors_allowed_origins)")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Iterable
 
 __all__ = ["CODINGS", "choose", "compress"]
 
@@ -14,15 +15,15 @@ CODINGS = {"gzip": zlib.MAX_WBITS | 16, "deflate": zlib.MAX_WBITS}
 _WEIGHT = re.compile(r"q=([01](?:\.\d{0,3})?)")
 
 
-def choose(accept_encoding: str) -> str | None:
-    """Choose the coding that a client likes best; None if it is better answered without."""
+def choose(accept_encoding: str, offered: Iterable[str] = tuple(CODINGS)) -> str | None:
+    """Choose the coding that a client likes best, of those ``offered``; None if it is better answered without."""
     accepted: dict[str, float] = {}
     for item in accept_encoding.lower().split(","):
         name, _, parameter = item.partition(";")
         weight = _WEIGHT.fullmatch(parameter.strip())
         if weight is not None or not parameter.strip():
             accepted[name.strip()] = 1.0 if weight is None else float(weight[1])
-    weights = {name: accepted.get(name, accepted.get("*", 0.0)) for name in CODINGS}
+    weights = {name: accepted.get(name, accepted.get("*", 0.0)) for name in offered}
     best = max(weights, key=lambda name: weights[name])
     return best if weights[best] > 0 and weights[best] >= accepted.get("identity", 0.0) else None
 

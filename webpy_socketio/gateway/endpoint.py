@@ -17,6 +17,7 @@ from gevent import sleep
 
 from ..errors import HandshakeRefused
 from ..hub.hub import Hub, default_hub
+from ..hub.message_log import ESCAPES
 from ..transport.polling import PollingCarrier
 from ..types import Environ
 from ..wire.engine_packets import CLOSE
@@ -79,7 +80,7 @@ def answer(hub: Hub, environ: Environ) -> Iterator[bytes]:
             yield from _serve(hub, environ, origin_may)
     except HandshakeRefused as error:
         if not isinstance(error, (_SessionEnded, LimitStruck)):
-            logger.info("Refused a request from %s: %s", _describe(environ), error)
+            logger.info("Refused a request from %s: %s", _describe(environ), str(error).translate(ESCAPES))
         yield _refuse(error, environ)
 
 
@@ -112,6 +113,8 @@ def _refuse(error: HandshakeRefused, environ: Environ) -> bytes:
 def _body(body: bytes, content_type: str) -> bytes:
     """Set the headers of an answer; with its length it is not sent in chunks."""
     web.header("Content-Type", content_type)
+    # Somebody who is led to it sees what a stranger wrote, which old browsers would take for a page of ours.
+    web.header("X-Content-Type-Options", "nosniff")
     web.header("Content-Length", str(len(body)))
     web.header("Cache-Control", "no-store")
     return body
@@ -121,7 +124,6 @@ def _payload(payload: bytes, content_type: str, hub: Hub, environ: Environ, admi
     """Answer with a payload: as a script for JSONP, and compressed where that is worth it."""
     if admission.jsonp is not None:
         payload, content_type = jsonp.encode_answer(admission.jsonp, payload), jsonp.CONTENT_TYPE
-        web.header("X-Content-Type-Options", "nosniff")
     threshold = hub.config.http_compression_threshold
     if threshold and len(payload) >= threshold and content_type.startswith("text/"):
         web.header("Vary", "Accept-Encoding")
@@ -149,9 +151,11 @@ def _preflight(environ: Environ, origin_may: bool) -> bytes:
 def _serve(hub: Hub, environ: Environ, origin_may: bool) -> Iterator[bytes]:
     if not hub.is_stopping:
         hub.open()
+    page = environ  # who asks
     if hub.config.jsonp and jsonp.number_of(parse_query(environ)) is not None:
-        origin_may = is_allowed(jsonp.asked_by(environ), hub.config.cors_allowed_origins)
-    admission = admit(environ, hub, origin_may)
+        page = jsonp.asked_by(environ)
+        origin_may = is_allowed(page, hub.config.cors_allowed_origins)
+    admission = admit(page, hub, origin_may)
     if hub.is_stopping and admission.farewell is None:
         raise HandshakeRefused("503 Service Unavailable", 3, "The server is stopping")
     method = environ["REQUEST_METHOD"]

@@ -23,6 +23,8 @@ _SEEN = "webpy_socketio.forwarded"
 _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 #: name=value, where a value with special characters is in quotes (RFC 7239 section 4).
 _PAIR = re.compile(r'([\w!#$%&\'*+.^`|~-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*))[ \t]*(?:;[ \t]*|$)')
+#: What may end an element of a list: a comma, or quotes with the backslashes before them.
+_SPECIAL = re.compile(r'\\+"?|"|,')
 #: Of a chain, no more is looked at: nobody has as many proxies.
 _MOST_HOPS = 50
 
@@ -138,19 +140,22 @@ def _read_forwarded(environ: Environ) -> tuple[list[str], list[str], list[str]]:
 
 
 def _elements(text: str) -> list[str]:
-    """Split a list at the commas that are not in quotes."""
-    found, start, quoted, escaped = [], 0, False, False
-    for at, character in enumerate(text):
-        if escaped:
-            escaped = False
-        elif character == "\\":
-            escaped = quoted
-        elif character == '"':
+    """Split a list at the commas that are not in quotes.
+
+    From the right, where the proxies write: a client that opens quotes and leaves it at that would take in what a proxy
+    adds, and so pass for the proxy.
+    """
+    found: list[str] = []
+    end, quoted = len(text), False
+    for match in reversed(list(_SPECIAL.finditer(text))):
+        if match[0] == ",":
+            if not quoted:
+                found.append(text[match.end() : end])
+                end = match.start()
+        elif match[0][-1] == '"' and len(match[0]) % 2 == 1:  # not escaped: the backslashes before it are pairs
             quoted = not quoted
-        elif character == "," and not quoted:
-            found.append(text[start:at].strip())
-            start = at + 1
-    return [part for part in (*found, text[start:].strip()) if part]
+    found.append(text[:end])
+    return [part for part in map(str.strip, reversed(found)) if part]
 
 
 def _pairs(element: str) -> dict[str, str] | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 
+import gevent
 import web
 from gevent import Timeout
 
@@ -20,13 +21,19 @@ from ..hub.request import Request
 from ..limit_rules import Violation
 from ..types import Environ
 from .admission import LimitStruck, refusal
+from .webpy_databases import close_databases
 
 __all__ = ["Newcomer", "let_in"]
 
 logger = logging.getLogger("webpy_socketio.session")
 
 #: What pages of other origins send along and must not count where everybody may connect.
-_CREDENTIALS = ("HTTP_COOKIE", "HTTP_AUTHORIZATION")
+_CREDENTIALS = ("HTTP_COOKIE", "HTTP_AUTHORIZATION", "REMOTE_USER", "AUTH_TYPE")
+#: What web.py itself puts into `web.ctx`; all else there comes from the application, and perhaps from a cookie.
+_CONTEXT = (
+    *("status", "headers", "output", "app_stack", "protocol", "host", "ip", "method", "path", "query", "fullpath"),
+    *("home", "homedomain", "homepath", "realhome"),
+)
 
 
 class Newcomer:
@@ -55,22 +62,20 @@ def let_in(hub: Hub, environ: Environ, *, foreign: bool) -> Iterator[Newcomer]:
 
     Raises ``HandshakeRefused``.
     """
-    request = _request_of(environ, hub, foreign)
+    is_stranger = foreign and hub.config.cors_allowed_origins == "*"
+    if is_stranger:
+        environ = {name: value for name, value in environ.items() if name not in _CREDENTIALS}
+    request = Request(environ)
     newcomer = Newcomer(hub, request, _take_place(hub, request))
     try:
-        _ask_application(hub, newcomer.request)
+        if hub.config.admit is not None:
+            _ask_apart(hub, request, environ) if is_stranger else _ask_application(hub, request)
+        if hub.is_stopping:
+            raise HandshakeRefused("503 Service Unavailable", 3, "The server is stopping")
         yield newcomer
     finally:
         if newcomer.group is not None:
             hub.addresses.leave(newcomer.group)
-
-
-def _request_of(environ: Environ, hub: Hub, foreign: bool) -> Request:
-    request = Request(environ)
-    if foreign and hub.config.cors_allowed_origins == "*":
-        for name in _CREDENTIALS:
-            request.pop(name, None)
-    return request
 
 
 def _take_place(hub: Hub, request: Request) -> str | None:
@@ -87,23 +92,48 @@ def _take_place(hub: Hub, request: Request) -> str | None:
     return group
 
 
+def _ask_apart(hub: Hub, request: Request, environ: Environ) -> None:
+    """Ask the hook in a greenlet of its own, where neither `web.cookies` nor a session of web.py knows the user: both
+    have taken the cookies from the request before it came to us.
+    """
+    context = {name: web.ctx[name] for name in _CONTEXT if name in web.ctx}
+
+    def ask() -> HandshakeRefused | None:
+        web.ctx.update({**context, "env": environ, "environ": environ, "headers": list(context.get("headers", ()))})
+        try:
+            _ask_application(hub, request)
+        except HandshakeRefused as error:
+            return error
+        finally:
+            close_databases()
+        return None
+
+    greenlet = gevent.spawn(ask)
+    try:
+        error = greenlet.get()
+    finally:
+        greenlet.kill(block=False)
+    if error is not None:
+        raise error
+
+
 def _ask_application(hub: Hub, request: Request) -> None:
     """Ask the ``admit`` hook. One that fails lets nobody in."""
     admit = hub.config.admit
-    if admit is None:
-        return
+    assert admit is not None
     headers = list(web.ctx.headers)
     try:
         verdict = admit(request)
     except web.HTTPError as error:
         # What it has set for a page of its own does not count; a redirection would lead a client nowhere.
         status, web.ctx.headers = web.ctx.status, headers
-        status, text = (status, str(error.data or status[4:])) if status[:1] in "45" else ("403 Forbidden", "Forbidden")
+        is_error = status[:1] in ("4", "5")
+        status, text = (status, _text_of(error.data or status[4:])) if is_error else ("403 Forbidden", "Forbidden")
         raise HandshakeRefused(status, 4, text, "by admit") from error
     except Refused as error:
-        text = HTTPStatus(error.status).phrase if error.status in _STATUSES else "Refused"
-        raise HandshakeRefused(f"{error.status} {text}", 4, error.message, "by admit") from error
-    except (Exception, Timeout) as error:
+        phrase = HTTPStatus(error.status).phrase if error.status in _STATUSES else "Refused"
+        raise HandshakeRefused(f"{error.status} {phrase}", 4, _text_of(error.message), "by admit") from error
+    except (Exception, Timeout, SystemExit) as error:
         logger.exception("admit failed for %s", request.get("REMOTE_ADDR") or "-")
         raise HandshakeRefused("500 Internal Server Error", 4, "Forbidden", "admit failed") from error
     if verdict is not None and not isinstance(verdict, bool):
@@ -112,8 +142,12 @@ def _ask_application(hub: Hub, request: Request) -> None:
         raise HandshakeRefused("500 Internal Server Error", 4, "Forbidden", "admit failed")
     if verdict is False:
         raise refusal(4, "by admit")
-    if hub.is_stopping:
-        raise HandshakeRefused("503 Service Unavailable", 3, "The server is stopping")
+
+
+def _text_of(given: object) -> str:
+    """Give what the application says as a text that can be sent: it may be an exception, or have half characters."""
+    text = given.decode(errors="replace") if isinstance(given, bytes) else str(given)
+    return text.encode(errors="replace").decode()
 
 
 _STATUSES = frozenset(HTTPStatus)

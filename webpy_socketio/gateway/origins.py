@@ -9,29 +9,43 @@ import logging
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
+from gevent import Timeout
+
 from ..config import OriginRule
 from ..types import Environ
 from .forwarding import HOST
 
-__all__ = ["cors_headers", "is_allowed", "is_foreign", "own_origin"]
+__all__ = ["cors_headers", "is_allowed", "is_foreign", "origin_of", "own_origin"]
 
 logger = logging.getLogger("webpy_socketio.server")
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
+def origin_of(environ: Environ) -> str | None:
+    """Give the origin of the page that asks; None if it is no page of another site.
+
+    Where a page names an address for an image or a link, browsers send the cookies and no Origin. Those of today tell
+    then, in a header that no page can write, that another site did it: of no known origin, "null".
+    """
+    origin = environ.get("HTTP_ORIGIN")
+    if isinstance(origin, str):
+        return origin
+    return "null" if environ.get("HTTP_SEC_FETCH_SITE") in ("cross-site", "same-site") else None
+
+
 def is_allowed(environ: Environ, rule: OriginRule) -> bool:
-    """Tell whether a request's origin may connect. Without an Origin header it is no page of another site.
+    """Tell whether a request's origin may connect.
 
     A rule of the application that raises lets nobody in.
     """
-    origin = environ.get("HTTP_ORIGIN")
-    if not isinstance(origin, str):
+    origin = origin_of(environ)
+    if origin is None:
         return True
     if callable(rule):
         try:
             return bool(rule(origin, environ))
-        except Exception:
+        except (Exception, Timeout, SystemExit):
             logger.exception("cors_allowed_origins failed for the origin %.200r", origin)
             return False
     if rule == "*" or _is_same(origin, environ):
@@ -41,8 +55,8 @@ def is_allowed(environ: Environ, rule: OriginRule) -> bool:
 
 def is_foreign(environ: Environ) -> bool:
     """Tell whether a page of another origin asks."""
-    origin = environ.get("HTTP_ORIGIN")
-    return isinstance(origin, str) and not _is_same(origin, environ)
+    origin = origin_of(environ)
+    return origin is not None and not _is_same(origin, environ)
 
 
 def own_origin(environ: Environ) -> str:

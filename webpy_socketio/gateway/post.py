@@ -14,6 +14,9 @@ from .jsonp import post_limit, read_form
 
 __all__ = ["read_packets"]
 
+#: Of a Content-Length, those that are looked at.
+_MAX_DIGITS = 18
+
 
 def read_packets(
     environ: Environ, config: Config, client: EngineClient, *, is_form: bool
@@ -45,8 +48,10 @@ def read_packets(
 def _read_body(environ: Environ, limit: int, config: Config, client: EngineClient) -> bytes:
     """Read a body of known or unknown length, never more than ``limit`` bytes nor longer than ``body_timeout``."""
     length = str(environ.get("CONTENT_LENGTH") or "")
-    if length.isdigit() and int(length) > limit:
-        raise _too_large(client, int(length), config.max_payload)
+    # Of one with thousands of digits not even a log line can be made.
+    size = int(length[:_MAX_DIGITS]) if length.isdecimal() else 0
+    if size > limit:
+        raise _too_large(client, size, config.max_payload)
     timeout = Timeout(config.body_timeout)
     with timeout:
         try:

@@ -6,6 +6,7 @@ It knows how much of a body is still to come, and when it is not worth reading: 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,11 @@ __all__ = ["RequestBody"]
 pywsgi: Any = _typed_pywsgi
 #: Bytes that are read and dropped to keep a connection: about what has come with the head anyway.
 WORTH_READING = 65_536
+#: Bytes of a chunked body that are neither data nor sizes: extensions and trailers (Node has the same limit).
+MAX_BESIDE = 16_384
+#: Chunks that are read before others have their turn.
+CHUNKS_AT_ONCE = 200
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})([ \t]*(?:;[^\r\n\0]*)?)\r\n")
 
 
 class RequestBody(pywsgi.Input):  # type: ignore[misc]  # its base is Any here
@@ -28,6 +34,8 @@ class RequestBody(pywsgi.Input):  # type: ignore[misc]  # its base is Any here
         self._sock = sock
         self._timeout = timeout
         self._is_broken = False
+        self._chunks = 0
+        self._beside = 0
 
     @property
     def is_over(self) -> bool:
@@ -50,11 +58,57 @@ class RequestBody(pywsgi.Input):  # type: ignore[misc]  # its base is Any here
     def _do_read(self, *args: Any, **kwargs: Any) -> bytes:
         return self._read_in_time(super()._do_read, *args, **kwargs)
 
-    def _chunked_read(self, *args: Any, **kwargs: Any) -> bytes:
-        try:
-            return self._read_in_time(super()._chunked_read, *args, **kwargs)
-        except ValueError as error:  # pywsgi takes what is there for a number, even if it is nothing
-            raise OSError("a chunk has no size") from error
+    def _chunked_read(self, length: int | None = None, use_readline: bool = False) -> bytes:
+        return self._read_in_time(self._read_chunks, length, use_readline)
+
+    def _read_chunks(self, length: int | None, use_readline: bool) -> bytes:
+        """Read as pywsgi does, which reads sizes, extensions and trailers byte by byte, any number of them, and gives
+        nobody else a turn meanwhile: measured, one client made all others wait for as long as it liked.
+        """
+        self._send_100_continue()
+        found: list[bytes] = []
+        left = -1 if length is None else length
+        while self.chunk_length != 0 and left != 0:
+            if self.position >= self.chunk_length:
+                self._begin_chunk()
+                continue
+            size = self.chunk_length - self.position
+            if left >= 0:
+                size = min(size, left)
+            data = self.rfile.readline(size) if use_readline else self.rfile.read(size)
+            if not data:
+                raise OSError("it ends within a chunk")
+            found.append(data)
+            self.position += len(data)
+            left -= len(data) if left >= 0 else 0
+            if self.position == self.chunk_length and self.rfile.read(2) != b"\r\n":
+                raise OSError("a chunk is longer than its size says")
+            if use_readline and data.endswith(b"\n"):
+                break
+        return b"".join(found)
+
+    def _begin_chunk(self) -> None:
+        """Read a chunk's size, and behind the last one the trailers (RFC 9112 section 7.1)."""
+        self._chunks += 1
+        if self._chunks % CHUNKS_AT_ONCE == 0:
+            gevent.sleep(0)
+        line = self.rfile.readline(MAX_BESIDE)
+        match = _CHUNK.fullmatch(line)
+        if match is None:
+            raise OSError("a chunk begins with its size")
+        size, extensions = match.groups()
+        self._count_beside(extensions)
+        self.chunk_length, self.position = int(size, 16), 0
+        while self.chunk_length == 0 and line != b"\r\n":
+            line = self.rfile.readline(MAX_BESIDE)
+            if not line.endswith(b"\r\n"):
+                raise OSError("it ends with an empty line")
+            self._count_beside(line)
+
+    def _count_beside(self, text: bytes) -> None:
+        self._beside += len(text)
+        if self._beside > MAX_BESIDE:
+            raise OSError(f"more than {MAX_BESIDE} bytes of it are no data")
 
     def _read_in_time(self, read: Callable[..., bytes], *args: Any, **kwargs: Any) -> bytes:
         usual = self._sock.gettimeout()

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from .. import config
+from .codings import choose
 
 __all__ = ["CLIENT", "EXTENSION", "StaticResponse", "serve"]
 
@@ -80,11 +80,13 @@ def serve(name: str, environ: Mapping[str, object]) -> StaticResponse | None:
 
 
 def _path_of(name: str) -> Path | None:
+    if name not in _MISSING:
+        return None
     if name == EXTENSION:
         return _DIRECTORY / EXTENSION
     chosen = config.current().client_file
     client = Path(chosen) if chosen else _DIRECTORY / "vendor" / CLIENT
-    return {CLIENT: client, _SOURCE_MAP: client.with_name(client.name + ".map")}.get(name)
+    return client if name == CLIENT else client.with_name(client.name + ".map")
 
 
 def _answer(name: str, path: Path, environ: Mapping[str, object]) -> StaticResponse:
@@ -93,7 +95,7 @@ def _answer(name: str, path: Path, environ: Mapping[str, object]) -> StaticRespo
         asset = _read(path, state.st_mtime_ns, state.st_size)
     except OSError:
         return _text("404 Not Found", _MISSING[name], ("Cache-Control", "no-store"))
-    compressed = _accepts_gzip(str(environ.get("HTTP_ACCEPT_ENCODING", "")))
+    compressed = choose(str(environ.get("HTTP_ACCEPT_ENCODING", "")), ["gzip"]) is not None
     # Two representations are two entities, so their tags differ (RFC 9110 section 8.8.3.3).
     tag = f'"{asset.digest}-gzip"' if compressed else f'"{asset.digest}"'
     headers = [("ETag", tag), ("Vary", "Accept-Encoding"), _FRESHNESS]
@@ -114,15 +116,6 @@ def _read(path: Path, modified: int, size: int) -> _Asset:
     """Read and compress a file once for each of its versions, told apart by time of change (ns) and size (bytes)."""
     body = path.read_bytes()
     return _Asset(body, gzip.compress(body, mtime=0), hashlib.sha256(body).hexdigest()[:32])
-
-
-def _accepts_gzip(accept_encoding: str) -> bool:
-    """Tell whether gzip is acceptable: named, or meant by ``*``, without a weight of zero (RFC 9110 section 12.5.3)."""
-    accepted: dict[str, bool] = {}
-    for item in accept_encoding.lower().split(","):
-        coding, _, weight = item.partition(";")
-        accepted[coding.strip()] = re.fullmatch(r"q=0(\.0*)?", weight.strip()) is None
-    return accepted.get("gzip", accepted.get("*", False))
 
 
 def _is_known(if_none_match: str, tag: str) -> bool:

@@ -108,18 +108,22 @@ class HubCore:
         self.farewells: dict[str, Farewell] = {}
         self.addresses = Addresses(config.max_connections_per_address)
         self.message_log = MessageLog(config.message_log_format)
-        self.budget = Budget(config.outbox_ceiling)
-        self.workers = WorkerPool(config.max_workers)
-        self._journal = Mailbox()
         self.rules = registry.limits
         #: The buckets of addresses (`rates`).
         self.rates = BucketTable(MAX_ADDRESSES)
-        self.limits = LimitReports(registry.limits, self.workers, self.journal)
+        self._set_up()
         self.is_open = False
         self.is_stopping = False
         #: Stopping took too long: of what still waits, only the ends of sockets are run.
         self.is_out_of_time = False
         self.loop: Any = None
+
+    def _set_up(self) -> None:
+        """Make what runs, and what counts, for the clients of one process: a forked child needs its own."""
+        self.budget = Budget(self.config.outbox_ceiling)
+        self.workers = WorkerPool(self.config.max_workers)
+        self._journal = Mailbox()
+        self.limits = LimitReports(self.registry.limits, self.workers, self.journal)
 
     def open(self) -> None:
         """Bind to the calling thread's loop, if that has not happened yet."""
@@ -127,7 +131,7 @@ class HubCore:
             return
         self.loop = gevent.get_hub().loop
         self.wheel = TimerWheel(self.loop, self.receive_failure)
-        self.turn = Turn(self.loop, self.receive_failure)
+        self.turn = Turn(self.loop)
         self.doorbell = Doorbell(self.loop, self.receive_failure)
         self.workers.open()
         self.limits.open(self.loop)
@@ -195,6 +199,8 @@ class HubCore:
             client.session.close(reason)
         self.wheel.cancel(client)
         client.end(reason)
+        if client.outbox.stuck and reason not in _ORDERLY:
+            client.outbox.clear()  # nobody would read it; joined for a last write it would be a copy for each client
         carrier = client.carrier
         client.close_carriers(by_us=reason not in _UNHEARD, code=close_code, reason=close_reason)
         if isinstance(carrier, PollingCarrier) and not carrier.is_waiting:

@@ -95,7 +95,7 @@ def _run_handler(socket: Socket, handler: Handler, name: str, arguments: list[An
 
 def _report_count(socket: Socket, name: str, count: int, handler: Handler) -> None:
     taker = describe(handler.function)
-    error = EventError(f"The event {name!r} came with {count} arguments; {taker} does not take them.")
+    error = EventError(f"The event {name!r:.100} came with {count} arguments; {taker} does not take them.")
     logger.info("Socket %s: %s", socket.label, error)
     run_on_error(socket, error)
 

@@ -186,6 +186,7 @@ class EngineClient:
         elif not self.is_closed:
             self.strike(*excess, "bytes that wait; slow consumer")
             detail = f"{excess.size} bytes wait, {excess.limit} is {excess.most}"
+            self.outbox.clear()  # joined for a last write, what all receivers share would be a copy for each of them
             self.hub.close(self, "transport error", detail, close_code=1008, close_reason="slow consumer")
         return False
 

@@ -105,6 +105,9 @@ class Hub(HubCore):
         self.limits.close()
         self.doorbell.close()
         self.is_open = False
+        # Handlers of the parent that block would take the places of the child's, and its log's.
+        self._set_up()
+        self.workers.open()
 
 
 _hubs: weakref.WeakSet[Hub] = weakref.WeakSet()

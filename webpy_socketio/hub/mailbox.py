@@ -36,8 +36,8 @@ class Mailbox:
     __slots__ = ("is_scheduled", "tasks")
 
     def __init__(self) -> None:
-        #: Most mailboxes are empty most of the time, and those that are not hold few: a list is cheaper than a deque.
-        self.tasks: list[Task] | None = None
+        #: Most mailboxes are empty most of the time: those have none.
+        self.tasks: deque[Task] | None = None
         self.is_scheduled = False
 
     @property
@@ -89,7 +89,7 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
         is_untouched, holders = True, getrefcount(self)
         try:
             while tasks and is_untouched:
-                function, argument = tasks.pop(0)
+                function, argument = tasks.popleft()
                 Context().run(function, argument)
                 # Who resumed it after a wait holds on to it as well: then the pool looks, when it is idle.
                 is_untouched = pool.running is self and getrefcount(self) == holders and self.is_clean
@@ -136,7 +136,7 @@ class WorkerPool:
     def put(self, mailbox: Mailbox, function: Callable[[Any], object], argument: Any) -> None:
         """Add a task. It runs at the end of the loop's turn, with all others of the turn, if a worker is free."""
         if mailbox.tasks is None:
-            mailbox.tasks = [(function, argument)]
+            mailbox.tasks = deque(((function, argument),))
         else:
             mailbox.tasks.append((function, argument))
         if not mailbox.is_scheduled:
@@ -147,7 +147,7 @@ class WorkerPool:
     def put_first(self, mailbox: Mailbox, function: Callable[[Any], object], argument: Any) -> None:
         """Put a task back to the front: it was interrupted while its mailbox's worker ran it."""
         assert mailbox.tasks is not None
-        mailbox.tasks.insert(0, (function, argument))
+        mailbox.tasks.appendleft((function, argument))
 
     def request(self) -> None:
         """Have the loop call ``run_ready`` soon, if anything is ready."""
@@ -237,8 +237,9 @@ class WorkerPool:
 
     def abandon(self) -> None:
         """Forget in a forked child what waits to run: the parent runs it."""
-        for mailbox in self._ready:
-            mailbox.tasks = None
+        for mailbox in (*self._ready, *(worker.mailbox for worker in self.workers)):
+            if mailbox is not None and mailbox.tasks is not None:
+                mailbox.tasks.clear()  # in place: a worker that goes on in the child may hold it
         self._ready.clear()
 
     def close(self) -> None:

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
-__all__ = ["MessageLog"]
+__all__ = ["ESCAPES", "MessageLog"]
 
 logger = logging.getLogger("webpy_socketio.messages")
 #: Control characters would let a message forge lines of the log.
-_ESCAPES = {code: f"\\u{code:04x}" for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
+ESCAPES = {code: f"\\u{code:04x}" for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029)}
 
 
 class _Fields(dict[str, object]):
@@ -42,4 +42,4 @@ class MessageLog:
             line = str(self._format) % fields
         except (TypeError, ValueError, RecursionError) as error:
             line = f"message_log_format {self._format!r} does not fit: {error}"
-        logger.info("%s", line.translate(_ESCAPES))
+        logger.info("%s", line.translate(ESCAPES))

@@ -64,7 +64,7 @@ def _cost(socket: Socket, rule: RateLimit, arguments: Sequence[Any]) -> float | 
     if rule.cost is None:
         return 1.0
     try:
-        cost = rule.cost(name, values)
+        cost = float(rule.cost(name, values))
         if not cost >= 0:
             raise ValueError(f"The cost of an event must be a number from 0 on, not {cost!r}.")
     except Exception as error:  # the application's function, with values that a stranger made up

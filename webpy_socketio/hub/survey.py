@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from threading import TIMEOUT_MAX
 from typing import Any
 
 import gevent
@@ -151,8 +152,13 @@ def _ask_from_thread(
     survey = Survey(sockets, lock.release)
     packet = make_event(namespace, survey.id, arguments)
     hub.post(survey.begin, packet, hub.config.max_pending_acks)
-    if not lock.acquire(True, -1 if timeout is None else timeout):
-        hub.post(survey.close)
-        if not lock.acquire(True, _LOOP_TIMEOUT):
-            raise UsageError(f"The server does not run any more: nobody answered {arguments[0]!r}.")
+    is_over = False
+    try:
+        # For a lock, a time below 0 is for ever.
+        is_over = lock.acquire(True, -1 if timeout is None else min(max(timeout, 0), TIMEOUT_MAX))
+    finally:  # the waiting may be interrupted too
+        if not is_over:
+            hub.post(survey.close)
+    if not is_over and not lock.acquire(True, _LOOP_TIMEOUT):
+        raise UsageError(f"The server does not run any more: nobody answered {arguments[0]!r}.")
     return survey.check(arguments[0], timeout)

@@ -138,7 +138,7 @@ class Peer:
             if kind == CONNECT:
                 return self._receive_connect(membership, packet)
             if membership is None or kind == CONNECT_ERROR:
-                return ProtocolError(f"a packet of type {kind} for {packet.namespace!r}, which was not joined")
+                return ProtocolError(f"a packet of type {kind} for {packet.namespace!r:.100}, which was not joined")
             if membership.state is _LEFT:
                 return None
             if kind in (EVENT, BINARY_EVENT):

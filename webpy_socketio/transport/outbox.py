@@ -46,6 +46,11 @@ class OutgoingPacket:
         self._frames: bytes | None = None
         self._pieces: tuple[bytes, ...] | None = None
 
+    @property
+    def binaries(self) -> list[bytes] | None:
+        """Give the binary data of the application."""
+        return self.attachments
+
     def frames(self) -> bytes:
         """Encode for a WebSocket: a text frame and a binary one per attachment."""
         encoded = self._frames

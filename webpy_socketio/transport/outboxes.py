@@ -195,7 +195,7 @@ class CoalescingOutbox(Outbox):
             event = decode_packet(packet.text[1:].decode())
             if event.id is not None:
                 return None  # somebody waits for its ack
-            event.attachments = packet.attachments
+            event.attachments = packet.binaries
             name, *arguments = decode_arguments(event)
             key = self._policy.key(name, arguments)
             hash(key)

@@ -25,6 +25,11 @@ class Packet3(OutgoingPacket):
         self._original = original
         self._binary_piece: bytes | None = None
 
+    @property
+    def binaries(self) -> list[bytes] | None:
+        """Give the binary data of the application, without its type."""
+        return self._original.attachments
+
     def frames(self) -> bytes:
         """Encode for a WebSocket; text alone is the same in both generations."""
         return super().frames() if self.attachments else self._original.frames()

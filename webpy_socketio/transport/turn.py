@@ -1,61 +1,84 @@
 """The end of a loop turn: what a client is sent during one turn leaves in one system call.
 
 A broadcast to thousands is written in several turns. Between them the loop sees what has come in, so that nobody waits
-for all of it; and what is published meanwhile leaves together with what still waits.
+for all of it; and what is published meanwhile leaves together with what still waits. Where a turn takes long, as many
+clients are flooding us, writing gets as much time as all the rest: nobody has to wait for many such turns.
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
 __all__ = ["AT_ONCE", "Flushable", "Turn"]
 
-#: Clients that are written to in one turn: about half a millisecond.
+#: Clients that are written to in any turn: about half a millisecond.
 AT_ONCE = 100
 
 
 class Flushable(Protocol):
-    """What has something to write."""
+    """What has something to write. ``is_noted`` belongs to the turn; it starts as False."""
+
+    is_noted: bool
 
     def flush(self) -> None:
-        """Write what waits. Must not raise."""
+        """Write what waits."""
+
+    def receive_failure(self) -> None:
+        """Take note that ``flush`` raised; called in the ``except`` clause."""
 
 
 class Turn:
-    """Collects who has something to write, and lets them write when the loop's turn ends.
+    """Collects who has something to write, and lets them write when the loop's turn ends."""
 
-    ``on_failure`` is called in an ``except`` clause when a flush raised.
-    """
+    __slots__ = ("_clock", "_is_due", "_left_at", "_loop", "_next", "_waiting")
 
-    __slots__ = ("_loop", "_next", "_on_failure", "_waiting")
-
-    def __init__(self, loop: Any, on_failure: Callable[[], None]) -> None:  # Any: gevent's loop has no type of its own
+    def __init__(self, loop: Any, clock: Callable[[], float] = time.monotonic) -> None:
+        # Any: gevent's loop has no type of its own.
         self._loop = loop
-        self._on_failure = on_failure
+        self._clock = clock
         self._waiting: deque[Flushable] = deque()
+        self._is_due = False
+        self._left_at = 0.0
         # A callback of the loop would run before the loop looks at its sockets; a timer runs behind that.
         self._next = loop.timer(0.0)
 
     def add(self, flushable: Flushable) -> None:
-        """Note that ``flushable`` has something to write; it must not add itself twice before it is flushed."""
-        waiting = self._waiting
-        if not waiting:
-            self._loop.run_callback(self.flush)
-        waiting.append(flushable)
+        """Note that ``flushable``, which is not noted yet, has something to write."""
+        flushable.is_noted = True
+        self._waiting.append(flushable)
+        if not self._is_due:
+            self._is_due = True
+            self._loop.run_callback(self._begin)
 
-    def flush(self) -> None:
-        """Let the first of them write; the others in the next turn."""
+    def _begin(self) -> None:
+        self._write(self._clock(), 0.0)
+
+    def _go_on(self) -> None:
+        now = self._clock()
+        self._write(now, now - self._left_at)
+
+    def _write(self, now: float, seconds: float) -> None:
+        """Let the first of them write, for ``seconds`` if there are many; the others in the next turn."""
         waiting = self._waiting
-        first = [waiting.popleft() for _ in range(min(len(waiting), AT_ONCE))]
-        if waiting:
-            self._next.start(self.flush)
-        for flushable in first:
-            try:
-                flushable.flush()
-            except Exception:
-                self._on_failure()
+        try:
+            # Whoever is noted meanwhile comes in the next turn.
+            for number in range(1, len(waiting) + 1):
+                flushable = waiting.popleft()
+                flushable.is_noted = False
+                try:
+                    flushable.flush()
+                except Exception:
+                    flushable.receive_failure()
+                if number % AT_ONCE == 0 and self._clock() - now >= seconds:
+                    break
+        finally:
+            self._is_due = bool(waiting)
+            if waiting:
+                self._left_at = self._clock()
+                self._next.start(self._go_on)
 
     def close(self) -> None:
         """Forget everybody."""

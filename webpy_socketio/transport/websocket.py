@@ -57,13 +57,13 @@ class WebSocketCarrier:
         "_config",
         "_connection",
         "_deflater",
-        "_dirty",
         "_late_pong",
         "_link",
         "_raw",
         "_receiver",
         "_turn",
         "_wheel",
+        "is_noted",
         "outbox",
         "timer_slot",
     )
@@ -87,10 +87,10 @@ class WebSocketCarrier:
         self._turn = turn
         self._wheel = wheel
         self._receiver: WebSocketReceiver | None = None
-        self._dirty = False
         self._raw = b""
         self._late_pong = b""
         self.outbox: Outbox | None = None
+        self.is_noted = False
         self.timer_slot = -1
 
     def start(self, receiver: WebSocketReceiver, early_data: bytes = b"") -> None:
@@ -183,8 +183,7 @@ class WebSocketCarrier:
 
     def wake(self) -> None:
         """Take note that there is something in the outbox."""
-        if not self._dirty:
-            self._dirty = True
+        if not self.is_noted:
             self._turn.add(self)
 
     def send_now(self, data: bytes) -> None:
@@ -194,7 +193,6 @@ class WebSocketCarrier:
 
     def flush(self) -> None:
         """Write what waits, as far as the kernel takes it."""
-        self._dirty = False
         link, outbox = self._link, self.outbox
         if link.is_closed:
             return
