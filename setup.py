@@ -14,7 +14,8 @@ TEMPLATES = "webpy_socketio.templates"
 HOT = {
     "wire": "attachments engine_packets frames socket_packets values",
     "state": "engine_session engine_session_3 packet_stream peer peer_4 websocket",
-    "transport": "outbox outboxes outgoing_3 turn",
+    "transport": "outbox outboxes outgoing_3 turn link websocket",
+    "hub": "dispatch fanout handlers message_log",
 }
 
 
