@@ -9,148 +9,156 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
-import signal
-import socket
-import statistics
-import subprocess
 import sys
 import time
-from dataclasses import dataclass
-from pathlib import Path
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 
-BENCH = Path(__file__).resolve().parent
-GENERATOR = BENCH / "sioload"
-OURS = "webpy_socketio"
-UVICORN_OPTIONS = (
-    "python_socketio_asgi:app",
-    *("--app-dir", str(BENCH / "peers")),
-    *("--log-level", "warning", "--loop", "uvloop"),
-)
+from benchlib import loads as catalogue
+from benchlib import machine, plots, results
+from benchlib.generator import BENCH, LoadFailed, compile_all
+from benchlib.servers import COMPILED, NODE, OURS, Peer, Server, changed_since_compiled, is_compiled, peers
 
 
-@dataclass(frozen=True)
-class Peer:
-    """A server and the command that starts it; ``{port}`` stands for its port."""
+@dataclass
+class Run:
+    """One run and what came out of it."""
 
-    name: str
-    command: tuple[str, ...]
+    chosen: list[Peer]
+    loads: list[str]
+    rounds: int
+    seconds: float
+    idle: int
+    figures: results.Figures = field(default_factory=dict)
+    failures: dict[tuple[str, str], str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.figures = {load: {peer.name: [] for peer in self.chosen} for load in self.loads}
+        self._begin = time.monotonic()
+
+    def report(self, load: str, name: str, outcome: float | LoadFailed) -> None:
+        """Keep a figure or a failure, and show it."""
+        if isinstance(outcome, LoadFailed):
+            self.failures[load, name] = str(outcome)
+        else:
+            self.figures[load][name].append(outcome)
+        shown = f"failed: {outcome}" if isinstance(outcome, LoadFailed) else results.number(outcome)
+        print(f"{time.monotonic() - self._begin:6.0f} s  {load:29}{name:26}{shown}", flush=True)
+
+    def measure(self) -> None:
+        """Measure everything."""
+        with ExitStack() as stack:
+            servers = [stack.enter_context(Server(peer)) for peer in self.chosen]
+            for _ in range(self.rounds):
+                self._closed(servers)
+            if catalogue.OPEN in self.loads:
+                self._open(servers)
+        wanted = set(self.loads) & {catalogue.MEMORY, catalogue.MEMORY_BROWSER, catalogue.BESIDE_IDLE}
+        for _ in range(self.rounds):
+            for peer in self.chosen if wanted else []:
+                catalogue.run_idle(peer, wanted, self.idle, self.seconds, self.report)
+        if catalogue.PINGS in self.loads:
+            self._pings()
+
+    def _closed(self, servers: list[Server]) -> None:
+        for load in self.loads:
+            if load not in catalogue.LOADS and load != catalogue.CHURN:
+                continue
+            for server in servers:
+                if not catalogue.applies(load, server.peer):
+                    continue
+                try:
+                    self.report(load, server.peer.name, catalogue.run_closed(load, server, self.seconds))
+                except LoadFailed as error:
+                    self.report(load, server.peer.name, error)
+
+    def _open(self, servers: list[Server]) -> None:
+        medians = results.medians(self.figures)
+        rate = catalogue.half_of_nodes_peak(medians, servers, self.seconds)
+        if not rate:
+            self.loads.remove(catalogue.OPEN)
+            del self.figures[catalogue.OPEN]
+            return
+        self.notes.append(f"Half of Node's peak were {rate:,.0f} messages per second.")
+        for _ in range(self.rounds):
+            for server in servers:
+                name = server.peer.name
+                try:
+                    own_peak = catalogue.peak(medians, name)
+                    self.report(catalogue.OPEN, name, catalogue.run_open(server, rate, self.seconds, own_peak))
+                except LoadFailed as error:
+                    self.report(catalogue.OPEN, name, error)
+
+    def _pings(self) -> None:
+        hopeless: set[str] = set()
+        for _ in range(self.rounds):
+            for peer in self.chosen:
+                if catalogue.applies(catalogue.PINGS, peer) and peer.name not in hopeless:
+                    catalogue.run_pings(peer, self.idle, 3, self.report)
+                    if (catalogue.PINGS, peer.name) in self.failures:
+                        hopeless.add(peer.name)
 
 
-def peers(python: str) -> list[Peer]:
-    """Give all servers; ``python`` is an interpreter with the Python peers installed."""
-    return [
-        Peer(OURS, (sys.executable, str(BENCH / "peers/ours.py"), "{port}")),
-        Peer("socket.io on Node", ("node", str(BENCH / "peers/node.js"), "{port}")),
-        Peer("python-socketio gevent", (python, str(BENCH / "peers/python_socketio_gevent.py"), "{port}")),
-        Peer("python-socketio uvicorn", (python, "-m", "uvicorn", *UVICORN_OPTIONS, "--port", "{port}")),
+def mine(run: Run) -> list[str]:
+    """Give the names of our servers."""
+    return [peer.name for peer in run.chosen if peer.name in (OURS, COMPILED)]
+
+
+def rows(run: Run) -> list[list[str]]:
+    """Give the rows of the table of medians."""
+    names = [peer.name for peer in run.chosen]
+    medians = results.medians(run.figures)
+    lines = []
+    for load, row in medians.items():
+        cells = [
+            "failed" if row[name] is None and (load, name) in run.failures else results.compare(row, mine(run), name)
+            for name in names
+        ]
+        lines.append([f"{load}, {catalogue.UNITS[load]}", *cells])
+    return lines
+
+
+def aims(run: Run) -> str:
+    """Give the table of what we aim at, as multiples of Node's."""
+    medians = results.medians(run.figures)
+    lines = []
+    for load, (plain, compiled) in catalogue.AIMS.items():
+        row = medians.get(load, {})
+        if row.get(NODE):
+            reached = [results.ratio(row.get(name), row[NODE]) for name in (OURS, COMPILED)]
+            limit = "at most " if load in catalogue.LESS_IS_BETTER else ""
+            lines.append([load, f"{limit}{plain:g}", reached[0], f"{limit}{compiled:g}", reached[1]])
+    head = ["as multiples of Node's", "aim", "plain Python", "aim, compiled", "compiled"]
+    return results.table(head, lines) if lines else ""
+
+
+def text(run: Run, quiet: str) -> str:
+    """Write the part of the results."""
+    builds = "in plain Python" + (" / with compiled modules" if COMPILED in mine(run) else "")
+    parts = [
+        results.paragraph(machine.describe(), *run.notes, quiet),
+        results.paragraph(
+            f"Medians of {run.rounds} rounds of {run.seconds:g} s.",
+            f"In brackets, ours as a multiple of the other's: {builds}.",
+            f"Of bytes, per cent and µs, less is better. Idle clients: {run.idle:,}.",
+        ),
+        results.table(["load", *(peer.name for peer in run.chosen)], rows(run)),
+        ".. image:: results.png\n   :alt: Each server's figure as a multiple of Node's, one group of bars per load",
+        aims(run),
     ]
+    if run.failures:
+        parts.append("What failed:")
+        parts.append("\n".join(f"* {load}, {name}: {why}" for (load, name), why in run.failures.items()))
+    return results.titled("Servers side by side", "\n\n".join(filter(None, parts)))
 
 
-# name: (mode of the generator, connections, window, seconds as a factor, bytes, what is read from its output)
-LOADS = {
-    "echo 1x1": ("echo", 1, 1, 1, 20, "msgs_per_s"),
-    "echo 50x1": ("echo", 50, 1, 1, 20, "msgs_per_s"),
-    "echo 100x8": ("echo", 100, 8, 1, 20, "msgs_per_s"),
-    "fan-out to 100": ("fanout", 100, 1, 1, 20, "msgs_per_s"),
-    "fan-out to 1,000": ("fanout", 1000, 1, 1, 20, "msgs_per_s"),
-    "connects": ("idle", 4000, 0, 0, 0, "conn_per_s"),
-}
-MEMORY = "memory per idle connection"
-IDLE_CONNECTIONS = 4000
-
-
-class Server:
-    """A running peer."""
-
-    def __init__(self, peer: Peer) -> None:
-        self.peer = peer
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            self.port = probe.getsockname()[1]
-        command = [part.format(port=self.port) for part in peer.command]
-        self._process = subprocess.Popen(command, cwd=BENCH, stdout=subprocess.DEVNULL, start_new_session=True)
-        self._wait()
-
-    def _wait(self) -> None:
-        until = time.monotonic() + 20
-        while time.monotonic() < until:
-            if self._process.poll() is not None:
-                raise SystemExit(f"{self.peer.name} ended at once: {' '.join(self.peer.command)}")
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                time.sleep(0.1)
-        raise SystemExit(f"{self.peer.name} does not listen")
-
-    def resident(self) -> int:
-        """Give the resident memory in bytes."""
-        pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
-
-    def stop(self) -> None:
-        """End the server that this object started."""
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-
-
-def generate(server: Server, load: str, seconds: float) -> float:
-    """Run one load against a server; give its figure per second."""
-    mode, connections, window, factor, size, field = LOADS[load]
-    command = [GENERATOR, mode, "127.0.0.1", server.port, connections, window, seconds * factor, size]
-    result = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=120, check=False)
-    found = re.search(rf"{field}=(\d+)", result.stdout)
-    if result.returncode or not found:
-        raise SystemExit(f"{server.peer.name}, {load}: {result.stdout}{result.stderr}")
-    return float(found.group(1))
-
-
-def measure_memory(peer: Peer) -> float:
-    """Give the bytes that one idle connection costs, in a server that has served connections before."""
-    server = Server(peer)
-    try:
-        generate(server, "echo 50x1", 1)
-        before = server.resident()
-        arguments = ("idle", "127.0.0.1", server.port, IDLE_CONNECTIONS, 0, 4, 0)
-        holder = subprocess.Popen([str(GENERATOR), *map(str, arguments)], stdout=subprocess.PIPE, text=True)
-        assert holder.stdout is not None
-        if "READY" not in holder.stdout.readline():
-            raise SystemExit(f"{peer.name} did not take {IDLE_CONNECTIONS} connections")
-        time.sleep(1)
-        held = server.resident()
-        holder.wait()
-        return (held - before) / IDLE_CONNECTIONS
-    finally:
-        server.stop()
-
-
-def run(chosen: list[Peer], loads: list[str], rounds: int, seconds: float) -> dict[str, dict[str, list[float]]]:
-    """Measure everything: ``{load: {peer: [figure of each round]}}``."""
-    figures: dict[str, dict[str, list[float]]] = {load: {peer.name: [] for peer in chosen} for load in loads}
-    servers: list[Server] = []
-    try:
-        servers += map(Server, chosen)
-        for _ in range(rounds):
-            for load in loads:
-                for server in servers:
-                    figures[load][server.peer.name].append(generate(server, load, seconds))
-    finally:
-        for server in servers:
-            server.stop()
-    figures[MEMORY] = {peer.name: [measure_memory(peer) for _ in range(rounds)] for peer in chosen}
-    return figures
-
-
-def show(figures: dict[str, dict[str, list[float]]], chosen: list[Peer]) -> None:
+def show(run: Run) -> None:
     """Print the medians and, in brackets, ours as a multiple of each peer's."""
-    print("load".ljust(28), *(peer.name.rjust(26) for peer in chosen))
-    for load, by_peer in figures.items():
-        medians = {name: statistics.median(values) for name, values in by_peer.items()}
-        cells = []
-        for peer in chosen:
-            ratio = medians.get(OURS, 0) / medians[peer.name] if medians[peer.name] else 0
-            cells.append(f"{medians[peer.name]:,.0f} ({ratio:.2f})".rjust(26))
-        print(load.ljust(28), *cells)
+    print(results.table(["load", *(peer.name for peer in run.chosen)], rows(run)))
+    print(aims(run))
+    for (load, name), why in run.failures.items():
+        print(f"failed: {load}, {name}: {why}")
 
 
 def main() -> None:
@@ -161,13 +169,33 @@ def main() -> None:
     parser.add_argument("--python", default=sys.executable, help="an interpreter with the Python peers installed")
     parser.add_argument("--only", default="", help="names of servers, separated by commas; ours is always there")
     parser.add_argument("--loads", default="", help="names of loads, separated by commas")
+    parser.add_argument("--idle", type=int, default=10_000, help="clients of the loads with idle ones")
+    parser.add_argument("--write", action="store_true", help="write RESULTS.rst and results.png")
     arguments = parser.parse_args()
-    if not GENERATOR.exists():
-        subprocess.run(["gcc", "-O2", "-o", str(GENERATOR), str(BENCH / "sioload.c")], check=True)
-    names = [name.strip() for name in arguments.only.split(",") if name.strip()]
-    chosen = [p for p in peers(os.path.abspath(arguments.python)) if not names or p.name == OURS or p.name in names]
-    loads = [name.strip() for name in arguments.loads.split(",") if name.strip()] or list(LOADS)
-    show(run(chosen, loads, arguments.rounds, arguments.seconds), chosen)
+    compile_all()
+    known = peers(sys.executable, os.path.abspath(arguments.python))
+    try:
+        names = results.choose(arguments.only, [peer.name for peer in known])
+        loads = results.choose(arguments.loads, catalogue.ALL)
+    except ValueError as error:
+        parser.error(str(error))
+    chosen = [peer for peer in known if peer.name == OURS or peer.name in names]
+    run = Run(chosen, loads, arguments.rounds, arguments.seconds, arguments.idle)
+    quiet = machine.warn_if_busy()
+    if COMPILED in mine(run) and changed_since_compiled():
+        run.notes.append("The compiled build is of older sources.")
+        print("warning: the compiled build is of older sources; `make compiled` makes a new one", file=sys.stderr)
+    elif not is_compiled() and not arguments.only:
+        print("there is no compiled build for this Python; `make compiled` makes one", file=sys.stderr)
+    run.measure()
+    show(run)
+    if arguments.write:
+        base = NODE if NODE in {peer.name for peer in chosen} else OURS
+        names = [peer.name for peer in chosen]
+        plots.bars(BENCH / "results.png", results.medians(run.figures), names, base, catalogue.LESS_IS_BETTER)
+        results.write_part(BENCH / "RESULTS.rst", "servers", text(run, quiet))
+    if any(name in (OURS, COMPILED) for _, name in run.failures):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

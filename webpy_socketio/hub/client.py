@@ -27,6 +27,9 @@ from .socket import Socket
 
 __all__ = ["Client"]
 
+#: One for all: an idle client is to cost little.
+_NEVER = float("inf")
+
 
 class Client(EngineClient):
     """One peer that speaks Socket.IO."""
@@ -273,7 +276,7 @@ class Client(EngineClient):
         elif states == {MembershipState.JOINING}:
             self.connect_deadline = now + self.hub.config.connect_timeout  # on_connect takes its time
         else:
-            self.connect_deadline = float("inf")
+            self.connect_deadline = _NEVER
 
     def end(self, reason: str) -> None:
         """End all sockets: the client is gone."""
