@@ -109,8 +109,6 @@ class HubCore:
         self.addresses = Addresses(config.max_connections_per_address)
         self.message_log = MessageLog(config.message_log_format)
         self.rules = registry.limits
-        #: The buckets of addresses (`rates`).
-        self.rates = BucketTable(MAX_ADDRESSES)
         self._set_up()
         self.is_open = False
         self.is_stopping = False
@@ -135,6 +133,7 @@ class HubCore:
         self.doorbell = Doorbell(self.loop, self.receive_failure)
         self.workers.open()
         self.limits.open(self.loop)
+        #: The buckets of addresses (`rates`).
         self.rates = BucketTable(MAX_ADDRESSES)
         self.is_stopping = self.is_out_of_time = False
         self.is_open = True
