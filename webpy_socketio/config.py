@@ -59,6 +59,9 @@ class Config:
     #: no browser of today needs it, and as the same-origin policy does not hold for scripts: that a page may read the
     #: answers is then left to the Referer (or Sec-Fetch-Site), of which we have to believe what the browser says.
     jsonp: bool = False
+    #: Whether polls and POSTs of a session that has begun are answered without web.py's dispatch, as messages on
+    #: WebSockets are: the application's processors, its hooks and its session see the handshake only.
+    direct_polling: bool = True
     #: Who may connect from a browser: None, "*", origins such as "https://chat.example", or a function of origin and
     #: environ (see `OriginRule`). Of a page that hides its origin it is "null".
     cors_allowed_origins: OriginRule = None
@@ -155,7 +158,7 @@ class Config:
             value = getattr(self, name)
             if not isinstance(value, int) or (not isinstance(value, bool) and value < 1):
                 raise UsageError(f"{name} must be True, False or a number of bytes above 0, not {value!r}.")
-        for name in ("allow_eio3", "jsonp"):
+        for name in ("allow_eio3", "direct_polling", "jsonp"):
             if not isinstance(getattr(self, name), bool):
                 raise UsageError(f"{name} must be True or False, not {getattr(self, name)!r}.")
         if self.admit is not None and not callable(self.admit):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _socket
 import logging
 import os
 import socket as socket_module
@@ -15,10 +16,15 @@ from gevent import pywsgi as _typed_pywsgi
 from . import config as config_module
 from .config import Config
 from .errors import UsageError
-from .gateway import startup
+from .gateway import primed, startup
+from .gateway.forwarding import believe_proxies
 from .gateway.http import RequestHandler
+from .gateway.lazy_socket import LazySocket, open_reader
+from .gateway.line import Line
 from .gateway.settings import address, resolve
 from .hub.hub import Hub, default_hub
+from .types import Environ
+from .wire.request_head import RequestHead
 
 __all__ = ["SocketIOServer"]
 
@@ -61,11 +67,15 @@ class SocketIOServer(pywsgi.WSGIServer):  # type: ignore[misc]  # its base is An
         if not hasattr(listener, "accept"):  # a socket that listens has its backlog
             options.setdefault("backlog", BACKLOG)
         options.setdefault("log", None)
+        self._path = f"/{self.socketio_config.resource}/"
         self.has_access_log = options["log"] is not None
         self._hub: Hub | None = None
         #: The HTTP connections, and the sockets in whose TLS handshake we are.
         self._handlers: set[RequestHandler] = set()
         self._handshakes: set[Any] = set()
+        #: HTTP connections that wait in the loop; pywsgi has all of them where it is told to go its own way.
+        self.lines: set[Line] = set()
+        self._has_entrance = not set(options) & _WITHOUT_ENTRANCE
         super().__init__(address() if listener is None else listener, application, **_with_context(options))
 
     def start(self) -> None:
@@ -76,6 +86,9 @@ class SocketIOServer(pywsgi.WSGIServer):  # type: ignore[misc]  # its base is An
         if default_hub().is_open and default_hub().config != self.socketio_config:
             raise UsageError("Another SocketIOServer runs in this process, with other settings; stop it first.")
         super().start()
+        if self.socket.family in (socket_module.AF_INET, socket_module.AF_INET6):
+            # Connections inherit it: an answer in two pieces would wait for the client's delayed ACK, 40 ms.
+            self.socket.setsockopt(socket_module.IPPROTO_TCP, socket_module.TCP_NODELAY, 1)
         config_module.install(self.socketio_config)
         self._hub = default_hub()
         self._hub.open()
@@ -99,14 +112,73 @@ class SocketIOServer(pywsgi.WSGIServer):  # type: ignore[misc]  # its base is An
             self.environ.setdefault("SERVER_NAME", self.address[0] or "localhost")
         super().update_environ()
 
-    def handle(self, sock: Any, address: Any) -> None:
-        """Serve an HTTP connection."""
-        handler = self.handler_class(sock, address, self)
+    def do_read(self) -> Any:
+        """Accept a connection."""
+        if not self._has_entrance:
+            return super().do_read()
+        try:
+            descriptor, peer = self.socket._accept()
+        except BlockingIOError:
+            return None
+        sock = _socket.socket(self.socket.family, self.socket.type, self.socket.proto, fileno=descriptor)
+        sock.setblocking(False)
+        return sock, peer
+
+    def do_handle(self, sock: Any, address: Any) -> None:
+        """Let a new connection wait in the loop, or let pywsgi have it."""
+        if self._has_entrance:
+            Line(self, sock, address)
+        else:
+            super().do_handle(sock, address)
+
+    def handle(
+        self, sock: Any, address: Any, line: Line | None = None, data: bytes = b"", head: RequestHead | None = None
+    ) -> None:
+        """Serve an HTTP connection, or one request of it that has come on a ``line``."""
+        if line is None:
+            self._run(self.handler_class(sock, address, self))
+            return
+        sock = LazySocket(sock)
+        try:
+            reader = open_reader(sock, data if head is None else data[head.size :])
+            self._run(self.handler_class(sock, address, self, reader, line=line, head=head))
+        finally:
+            sock.close()
+
+    def _run(self, handler: RequestHandler) -> None:
         self._handlers.add(handler)
         try:
             handler.handle()
         finally:
             self._handlers.discard(handler)
+
+    # -- for its lines ----------------------------------------------------------------------------------------------
+
+    @property
+    def hub(self) -> Hub:
+        """Give the hub of the sessions."""
+        return default_hub() if self._hub is None else self._hub
+
+    @property
+    def is_last(self) -> bool:
+        """Tell whether the server stops: no request follows the one that is being answered."""
+        return not self.started
+
+    def describe(self, environ: Environ, address: Any) -> bool:
+        """Fill in who asks; True if the loop may answer, as the request is one for the endpoint."""
+        if environ["PATH_INFO"] != self._path or self.has_access_log or not self.socketio_config.direct_polling:
+            return False
+        environ["wsgi.url_scheme"] = self.environ["wsgi.url_scheme"]
+        environ["REMOTE_ADDR"] = str(address[0]) if isinstance(address, tuple) else ""
+        if self.socketio_config.trusted_proxies:
+            believe_proxies(environ, self.socketio_config)
+        return True
+
+    def serve(self, line: Line, sock: Any, data: bytes, head: RequestHead | None) -> None:
+        """Have a greenlet serve the request with which ``data`` begins."""
+        if head is not None and not primed.is_fit(head, data, self._path):
+            head = None
+        gevent.spawn(self.handle, sock, line.address, line, data, head)
 
     def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> None:
         """Serve a TLS connection after its handshake, which has ``head_timeout`` seconds."""
@@ -133,20 +205,27 @@ class SocketIOServer(pywsgi.WSGIServer):  # type: ignore[misc]  # its base is An
         """Stop to accept, end all clients in good order, and give handlers ``timeout`` seconds (``stop_timeout``)."""
         self.close()
         _started.discard(self)
+        for line in self.lines:
+            line.stop_waiting()
         if self._hub is not None and not any(server._hub is self._hub for server in _started):
             self._hub.stop(self.socketio_config.stop_timeout if timeout is None else timeout)
         self._hub = None
         for handler in list(self._handlers):
             handler.end_if_idle()
+        for line in list(self.lines):
+            line.end_if_idle()
         super().stop(timeout)
 
     def abandon(self) -> None:
         """Let go of the listener and of all connections in a forked child: they are the parent's."""
         self.stop_accepting()
         self.socket.close()
+        for line in list(self.lines):
+            line.close(in_child=True)
         for sock in [*self._handshakes, *(handler.socket for handler in self._handlers)]:
-            if sock is not None:
-                _silence(sock)
+            wrapped = sock.abandon() if isinstance(sock, LazySocket) else sock
+            if wrapped is not None:
+                _silence(wrapped)
         self._handlers.clear()
 
 
@@ -189,6 +268,9 @@ def _with_context(options: dict[str, Any]) -> dict[str, Any]:
     return {**options, "ssl_context": context}
 
 
+#: Options with which connections go to pywsgi at once: TLS has its own handshake, who limits greenlets counts on one
+#: for each connection, and another handler may read the connection as it likes.
+_WITHOUT_ENTRANCE = {"spawn", "handler_class", "ssl_context", "keyfile", "certfile"}
 _PYWSGI_OPTIONS = {
     *("backlog", "spawn", "log", "error_log", "handler_class", "environ", "ssl_context", "keyfile", "certfile"),
     *("server_side", "cert_reqs", "ca_certs", "suppress_ragged_eofs", "do_handshake_on_connect", "ciphers"),

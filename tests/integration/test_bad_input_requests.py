@@ -357,7 +357,6 @@ def test_a_body_of_exactly_the_limit_is_taken(server: RawServer) -> None:
         (b"41[]", "no payload"),
         (b"451[]", "attachments and a dash"),
         (b"45x-[]", "attachments and a dash"),
-        (b'454-["blob",{}]', "4 attachments, more than 3"),
         (b"459999999999-[]", "attachments and a dash"),
         (b'451-["blob"]\x1e42["echo"]', "text in place of"),
         (b"bAAAA", "no packet announced"),
@@ -372,6 +371,14 @@ def test_a_malformed_payload_is_code_3_and_ends_its_session(server: RawServer, b
         name, text = server.logged()
         assert name == "session"
         assert why in text
+        assert is_gone(server, session)
+
+
+def test_what_exceeds_a_limit_is_413_and_ends_its_session(server: RawServer) -> None:
+    with PollingSession(server.port) as session:
+        response = session.post(b'454-["blob",{}]')
+        assert (response.status, response.body) == (413, b"")
+        assert "4 attachments, more than 3" in server.logged()[1]
         assert is_gone(server, session)
 
 

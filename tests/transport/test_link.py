@@ -39,6 +39,9 @@ class Owner:
     def receive_room(self) -> None:
         self.note("room")
 
+    def receive_break(self) -> None:
+        self.note("break")
+
     def receive_failure(self) -> None:
         self.told.append("failure")
 
@@ -185,10 +188,11 @@ class TestWriting:
         wire.wait_for("room", "room", "room")
 
     @pytest.mark.parametrize("error", [BrokenPipeError(), ConnectionResetError(), OSError()])
-    def test_a_broken_connection_is_left_to_the_reader(self, wire: Wire, error: Exception) -> None:
+    def test_a_broken_connection_is_told_and_nothing_waits(self, wire: Wire, error: Exception) -> None:
         wire.socket.sends = [error]
         assert wire.link.send(b"hello") is True
         assert not wire.link.is_blocked
+        assert wire.owner.told == ["break"]
 
     def test_an_owner_that_raises_about_room_is_told(self, wire: Wire) -> None:
         wire.socket.sends = [0]

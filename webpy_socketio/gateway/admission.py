@@ -18,7 +18,16 @@ from ..wire.handshake import is_upgrade, validate_request
 from .jsonp import number_of
 from .origins import origin_of
 
-__all__ = ["Admission", "LimitStruck", "admit", "check_origin", "parse_query", "refusal"]
+__all__ = [
+    "Admission",
+    "LimitStruck",
+    "SessionEnded",
+    "admit",
+    "check_origin",
+    "parse_query",
+    "refusal",
+    "session_ended",
+]
 
 _TEXTS = (
     "Transport unknown",
@@ -48,6 +57,16 @@ class Admission:
 
 class LimitStruck(HandshakeRefused):
     """A request that is beyond a limit, which is in the log already."""
+
+
+class SessionEnded(HandshakeRefused):
+    """A request that has cost its session, whose end is in the log already."""
+
+
+def session_ended() -> SessionEnded:
+    """Make the refusal of a request that has cost its session."""
+    error = refusal(3)
+    return SessionEnded(error.status, error.code, error.message)
 
 
 def refusal(code: int, detail: str = "") -> HandshakeRefused:
@@ -85,8 +104,13 @@ def check_origin(environ: Environ, origin_may: bool) -> None:
 
 def parse_query(environ: Environ) -> dict[str, str]:
     """Give the query's fields; of a repeated one the last. Raises ``HandshakeRefused`` for too many."""
+    query = str(environ.get("QUERY_STRING", ""))
+    if "%" not in query and "+" not in query and query.count("&") < _MAX_FIELDS:
+        # Nothing is escaped, as in nearly all that clients ask for: a tenth of the time.
+        pairs = [field.partition("=") for field in query.split("&") if field]
+        return {name: value for name, _, value in pairs}
     try:
-        return dict(parse_qsl(str(environ.get("QUERY_STRING", "")), keep_blank_values=True, max_num_fields=_MAX_FIELDS))
+        return dict(parse_qsl(query, keep_blank_values=True, max_num_fields=_MAX_FIELDS))
     except ValueError:
         raise refusal(3, f"more than {_MAX_FIELDS} fields in the query") from None
 

@@ -11,7 +11,6 @@ import logging
 import re
 from collections.abc import Iterator
 
-import orjson
 import web
 from gevent import sleep
 
@@ -20,16 +19,15 @@ from ..hub.hub import Hub, default_hub
 from ..hub.message_log import ESCAPES
 from ..transport.polling import PollingCarrier
 from ..types import Environ
-from ..wire.engine_packets import CLOSE
-from ..wire.handshake import is_upgrade
-from . import codings, jsonp, static
-from .admission import Admission, LimitStruck, admit, check_origin, parse_query, refusal
+from . import jsonp, static
+from .admission import Admission, LimitStruck, SessionEnded, admit, check_origin, parse_query, refusal, session_ended
+from .answers import Answer, accepted_codings, payload_answer, refusal_answer
 from .cookie import set_cookie
 from .forwarding import believe_proxies
 from .handoff import connection_of
 from .newcomers import let_in
 from .origins import cors_headers, is_allowed, is_foreign
-from .post import read_packets
+from .post import BATCH, post_answer, read_packets
 from .upgrade import upgrade
 
 __all__ = ["PATH", "answer", "socketio", "socketio_urls"]
@@ -38,8 +36,6 @@ logger = logging.getLogger("webpy_socketio.session")
 
 #: The first segment of the endpoint's path inside the application, whatever ``resource`` says outside.
 PATH = "/socket.io"
-#: Packets of one POST that are taken before others have their turn.
-BATCH = 500
 _METHODS = "GET, POST, OPTIONS"
 #: What of a session's id may stand in the log, and cannot forge lines of it.
 _SID = re.compile(r"(?:^|&)sid=([\w-]{6})")
@@ -71,17 +67,22 @@ def answer(hub: Hub, environ: Environ) -> Iterator[bytes]:
     script = static.serve(str(environ.get("PATH_INFO", "")).rpartition("/")[2], environ)
     try:
         if script is not None:
-            web.ctx.status = script.status
-            web.ctx.headers.extend(script.headers)
-            yield script.body
+            yield _put(script)
         elif environ["REQUEST_METHOD"] == "OPTIONS":
             yield _preflight(environ, origin_may)
         else:
             yield from _serve(hub, environ, origin_may)
     except HandshakeRefused as error:
-        if not isinstance(error, (_SessionEnded, LimitStruck)):
+        if not isinstance(error, (SessionEnded, LimitStruck)):
             logger.info("Refused a request from %s: %s", _describe(environ), str(error).translate(ESCAPES))
-        yield _refuse(error, environ)
+        yield _put(refusal_answer(error, environ))
+
+
+def _put(answer: Answer | static.StaticResponse) -> bytes:
+    """Put an answer into web.py's context; give its body."""
+    web.ctx.status = answer.status
+    web.ctx.headers.extend(answer.headers)
+    return answer.body
 
 
 def _describe(environ: Environ) -> str:
@@ -90,48 +91,12 @@ def _describe(environ: Environ) -> str:
     return f"{environ.get('REMOTE_ADDR') or '-'}{f' ({sid[1]}…)' if sid else ''}"
 
 
-class _SessionEnded(HandshakeRefused):
-    """A request that has cost its session, whose end is in the log already."""
-
-
-def _session_ended() -> HandshakeRefused:
-    error = refusal(3)
-    return _SessionEnded(error.status, error.code, error.message)
-
-
-def _refuse(error: HandshakeRefused, environ: Environ) -> bytes:
-    web.ctx.status = error.status
-    if error.status.startswith("401"):  # RFC 9110 section 15.5.2; of a scheme for which no browser asks its user
-        web.header("WWW-Authenticate", "SocketIO")
-    if is_upgrade(environ):
-        # Its client may have sent frames already, which are no HTTP request.
-        web.header("Connection", "close")
-    body = b"" if error.code < 0 else orjson.dumps({"code": error.code, "message": error.message})
-    return _body(body, "application/json")
-
-
-def _body(body: bytes, content_type: str) -> bytes:
-    """Set the headers of an answer; with its length it is not sent in chunks."""
-    web.header("Content-Type", content_type)
-    # Somebody who is led to it sees what a stranger wrote, which old browsers would take for a page of ours.
-    web.header("X-Content-Type-Options", "nosniff")
-    web.header("Content-Length", str(len(body)))
-    web.header("Cache-Control", "no-store")
-    return body
-
-
-def _payload(payload: bytes, content_type: str, hub: Hub, environ: Environ, admission: Admission) -> bytes:
-    """Answer with a payload: as a script for JSONP, and compressed where that is worth it."""
+def _payload(payload: bytes, carrier: PollingCarrier, hub: Hub, environ: Environ, admission: Admission) -> bytes:
+    """Answer with a payload, as a script for JSONP."""
+    content_type = carrier.content_type
     if admission.jsonp is not None:
         payload, content_type = jsonp.encode_answer(admission.jsonp, payload), jsonp.CONTENT_TYPE
-    threshold = hub.config.http_compression_threshold
-    if threshold and len(payload) >= threshold and content_type.startswith("text/"):
-        web.header("Vary", "Accept-Encoding")
-        coding = codings.choose(str(environ.get("HTTP_ACCEPT_ENCODING", "")))
-        if coding is not None:
-            web.header("Content-Encoding", coding)
-            payload = codings.compress(payload, coding)
-    return _body(payload, content_type)
+    return _put(payload_answer(payload, content_type, hub.config, accepted_codings(environ)))
 
 
 def _preflight(environ: Environ, origin_may: bool) -> bytes:
@@ -164,7 +129,7 @@ def _serve(hub: Hub, environ: Environ, origin_may: bool) -> Iterator[bytes]:
     elif admission.farewell is not None and method == "GET":
         hub.wheel.cancel(admission.farewell)
         farewell = admission.farewell.say()
-        yield _payload(farewell, admission.farewell.carrier.content_type, hub, environ, admission)
+        yield _payload(farewell, admission.farewell.carrier, hub, environ, admission)
     elif method == "GET":
         yield from _poll(hub, environ, admission)
     elif method == "POST":
@@ -190,11 +155,11 @@ def _poll(hub: Hub, environ: Environ, admission: Admission) -> Iterator[bytes]:
     poll = carrier.open_poll(connection)
     if poll is None:
         hub.close(client, "transport error", "two GETs at once")
-        raise _session_ended()
+        raise session_ended()
     written = False
     try:
         payload = carrier.wait_payload(poll)
-        yield _payload(payload, carrier.content_type, hub, environ, admission)
+        yield _payload(payload, carrier, hub, environ, admission)
         # The generator is resumed when the body has been written, and only then.
         written = True
     finally:
@@ -210,7 +175,7 @@ def _receive(hub: Hub, environ: Environ, admission: Admission) -> Iterator[bytes
     assert isinstance(carrier, PollingCarrier)
     if carrier.post_is_open:
         hub.close(client, "transport error", "two POSTs at once")
-        raise _session_ended()
+        raise session_ended()
     carrier.post_is_open = True
     try:
         client.wait_until_resumed(hub.config.body_timeout)
@@ -223,6 +188,4 @@ def _receive(hub: Hub, environ: Environ, admission: Admission) -> Iterator[bytes
             hub.close(client, "parse error", fault.reason)
     finally:
         carrier.post_is_open = False
-    if client.is_closed and CLOSE not in packets:
-        raise _session_ended()
-    yield _body(b"ok", "text/html")
+    yield _put(post_answer(client, packets))

@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 from ..transport.link import peer_is_gone
 from ..types import Environ
+from .lazy_socket import EarlyReader, LazySocket
 
-__all__ = ["KEY", "Connection", "PywsgiConnection", "connection_of"]
+__all__ = ["KEY", "Connection", "PywsgiConnection", "connection_of", "take_socket"]
 
 #: The environ's key for the connection.
 KEY = "webpy_socketio.connection"
@@ -57,21 +58,30 @@ class PywsgiConnection:
 
     def take(self) -> tuple[Any, bytes]:
         """Take the raw socket. Plain sockets leave gevent's wrapper; a TLS socket is taken as it is."""
-        sock = self._handler.socket
-        # Before looking into the buffered reader: with an empty buffer that would wait.
-        sock.setblocking(False)
-        try:
-            early_data = bytes(self._handler.rfile.peek())
-        except OSError:
-            early_data = b""  # TLS has nothing yet, or the client is gone, which the new owner will notice
         self.is_taken = True
-        # While a buffered reader exists, the socket cannot really be closed.
-        self._handler.rfile.close()
-        self._handler.release()
-        if not isinstance(sock, ssl.SSLSocket):
-            family = sock.family
-            sock = _socket.socket(family, socket_module.SOCK_STREAM, 0, fileno=sock.detach())
-            sock.setblocking(False)
-        if sock.family in (socket_module.AF_INET, socket_module.AF_INET6):
-            sock.setsockopt(socket_module.IPPROTO_TCP, socket_module.TCP_NODELAY, 1)
-        return sock, early_data
+        return take_socket(self._handler)
+
+
+def take_socket(handler: Any) -> tuple[Any, bytes]:  # Any: gevent's handler, and a socket, which are untyped
+    """Take the raw socket of a handler of pywsgi, with the bytes that have come behind the request."""
+    sock = handler.socket
+    # Before looking into the buffered reader: with an empty buffer that would wait.
+    sock.setblocking(False)
+    try:
+        early_data = bytes(handler.rfile.peek())
+    except OSError:
+        early_data = b""  # TLS has nothing yet, or the client is gone, which the new owner will notice
+    if isinstance(handler.rfile.raw, EarlyReader):
+        early_data += handler.rfile.raw.take_early_data()  # more than the buffer holds
+    # While a buffered reader exists, the socket cannot really be closed.
+    handler.rfile.close()
+    handler.release()
+    if isinstance(sock, LazySocket):
+        return sock.unwrap(), early_data
+    if not isinstance(sock, ssl.SSLSocket):
+        family = sock.family
+        sock = _socket.socket(family, socket_module.SOCK_STREAM, 0, fileno=sock.detach())
+        sock.setblocking(False)
+    if sock.family in (socket_module.AF_INET, socket_module.AF_INET6):
+        sock.setsockopt(socket_module.IPPROTO_TCP, socket_module.TCP_NODELAY, 1)
+    return sock, early_data

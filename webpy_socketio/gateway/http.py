@@ -15,9 +15,13 @@ import gevent
 from gevent import pywsgi as _typed_pywsgi
 
 from ..config import Config
+from ..wire.request_head import RequestHead
+from . import primed
 from .endpoint import PATH
+from .fields import HeadRefused, read_fields
 from .forwarding import believe_proxies
-from .handoff import KEY, PywsgiConnection
+from .handoff import KEY, PywsgiConnection, take_socket
+from .line import Line
 from .request_body import RequestBody
 from .sending import WRITE_SIZE, send_all
 
@@ -30,11 +34,6 @@ pywsgi: Any = _typed_pywsgi
 
 #: RFC 9112 section 2.3: two digits; pywsgi takes for granted that there are two.
 _VERSION = re.compile(r"HTTP/(?:0\.9|1\.[0-9])")
-#: RFC 9112 section 5, without folded lines and single carriage returns. The standard library's parser takes those for
-#: further fields, and what has no colon for the end of the head: a proxy before us may read something else.
-_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n\0]*)\r?\n")
-#: Fields of a head; more are a mistake or an attack (CVE-2024-37890).
-MAX_FIELDS = 100
 #: A session's id is the key to it: the log has its first six characters.
 _SID = re.compile(r"(\bsid=[^&\s]{6})[^&\s'\"]*")
 
@@ -43,6 +42,7 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
     """One HTTP connection."""
 
     socket: Any
+    environ: Any
     wsgi_input: Any
     result: Any
     request_version: str
@@ -54,20 +54,25 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
     _asker: str | None = None
     _is_idle = False
 
+    def __init__(
+        self,
+        sock: Any,
+        address: Any,
+        server: Any,
+        rfile: Any = None,
+        *,
+        line: Line | None = None,
+        head: RequestHead | None = None,
+    ) -> None:
+        super().__init__(sock, address, server, rfile)
+        #: Where the connection goes back to after this request, and the head of it, if that was read there.
+        self._line = line
+        self._head = head
+
     @property
     def _config(self) -> Config:
         config: Config = self.server.socketio_config
         return config
-
-    def handle(self) -> None:
-        """Serve the connection.
-
-        pywsgi sends an answer in pieces. With Nagle's algorithm the second one waits for the client's delayed ACK of
-        the first: measured 44 ms for every poll and every POST on a connection that is kept.
-        """
-        if self.socket.family in (socket_module.AF_INET, socket_module.AF_INET6):
-            self.socket.setsockopt(socket_module.IPPROTO_TCP, socket_module.TCP_NODELAY, 1)
-        super().handle()
 
     def release(self) -> None:
         """Let go of the socket: somebody else owns it now."""
@@ -95,11 +100,13 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
     def handle_one_request(self) -> Any:
         """Read a request and answer it; True if another one may follow."""
         try:
-            result = super().handle_one_request()
-        except _HeadRefused as error:
+            result = super().handle_one_request() if self._head is None else self._answer_primed(self._head)
+        except HeadRefused as error:
             result = self._handle_client_error(error)
         finally:
             self._stop_deadline()
+        if result is True and self._line is not None:
+            return self._give_back(self._line)
         if not isinstance(result, tuple):
             return result
         self.status, answer = result
@@ -112,6 +119,17 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
         self.log_request()
         return None
 
+    def _answer_primed(self, head: RequestHead) -> bool | None:
+        primed.prime(self, head)
+        self.environ = self.get_environ()
+        self.application = self.server.application
+        self.handle_one_response()
+        return None if self.close_connection else True
+
+    def _give_back(self, line: Line) -> None:
+        if not self._is_last:
+            line.take_back(*take_socket(self))
+
     def read_requestline(self) -> str:
         """Read the request line; the head has to come within ``head_timeout`` seconds of its first byte."""
         config = self._config
@@ -119,7 +137,7 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
         if not self._is_first:
             gevent.sleep(0)  # a client that sends requests without a pause would keep the loop to itself
         self._is_first = False
-        if self._is_last or not self._wait_for_request(patience):
+        if self._line is None and (self._is_last or not self._wait_for_request(patience)):
             return ""
         self._deadline = gevent.Timeout.start_new(config.head_timeout)
         try:
@@ -127,7 +145,7 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
         except gevent.Timeout as error:
             raise self._too_late(error) from None
         if len(line) >= pywsgi.MAX_REQUEST_LINE:
-            raise _HeadRefused("414 URI Too Long", f"more than {pywsgi.MAX_REQUEST_LINE} bytes")
+            raise HeadRefused("414 URI Too Long", f"more than {pywsgi.MAX_REQUEST_LINE} bytes")
         return line
 
     def _wait_for_request(self, patience: float) -> bool:
@@ -151,7 +169,7 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
     def _too_late(self, error: gevent.Timeout) -> BaseException:
         if error is not self._deadline:
             return error
-        return _HeadRefused("408 Request Timeout", f"head_timeout is {self._config.head_timeout:g} s")
+        return HeadRefused("408 Request Timeout", f"head_timeout is {self._config.head_timeout:g} s")
 
     def _stop_deadline(self) -> None:
         if self._deadline is not None:
@@ -162,31 +180,8 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
         return _VERSION.fullmatch(self.request_version) is not None
 
     def MessageClass(self, *args: Any) -> Any:
-        """Read the header fields, `MAX_FIELDS` and ``max_head`` bytes together at most.
-
-        The standard library's parser would take each of these lines as it is, in four times the time.
-        """
-        fields, size, count = pywsgi.OldMessage(), len(self.requestline), 0
-        while True:
-            line = self.rfile.readline(self._config.max_head + 1)
-            size += len(line)
-            if size > self._config.max_head:
-                detail = f"more than {self._config.max_head} bytes, max_head"
-                raise _HeadRefused("431 Request Header Fields Too Large", detail)
-            if not line.endswith(b"\n"):  # what has come may mean something else than what was to come
-                raise _HeadRefused("400 Bad Request", "the head broke off")
-            if line in (b"\r\n", b"\n"):
-                break
-            field = _FIELD.fullmatch(line)
-            if field is None:
-                raise _HeadRefused("400 Bad Request", "a line of the head is no field")
-            count += 1
-            if count > MAX_FIELDS:
-                raise _HeadRefused("431 Request Header Fields Too Large", f"more than {MAX_FIELDS} fields")
-            fields.set_raw(field[1].decode("ascii"), field[2].strip(b" \t").decode("latin-1"))
-        _check_host(fields)
-        _check_length(fields)
-        return fields
+        """Read the header fields."""
+        return read_fields(self.rfile, len(self.requestline), self._config.max_head)
 
     def log_request(self) -> None:
         """Write the line of the access log, if there is one."""
@@ -204,7 +199,7 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
     def _handle_client_error(self, error: BaseException) -> Any:
         if not isinstance(error, (ValueError, OSError)):
             return super()._handle_client_error(error)
-        status = error.status if isinstance(error, _HeadRefused) else "400 Bad Request"
+        status = error.status if isinstance(error, HeadRefused) else "400 Bad Request"
         detail = _SID.sub(r"\1…", str(error))[:200]
         logger.info("Refused a request from %s: %s%s", self._peer, status, f" ({detail})" if detail else "")
         head = f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -216,7 +211,7 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
 
     def get_environ(self) -> dict[str, Any]:
         """Build the WSGI environ, with the connection in it and the endpoint's path as the application knows it."""
-        environ: dict[str, Any] = super().get_environ()
+        environ: dict[str, Any] = super().get_environ() if self._head is None else primed.make_environ(self, self._head)
         if self._config.trusted_proxies:
             believe_proxies(environ, self._config)
             self._asker = environ.get("REMOTE_ADDR")
@@ -320,28 +315,3 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
                     gevent.sleep(0)  # a client that sends without a pause would keep the loop to itself
             except OSError:
                 pass  # a reset tells as much
-
-
-def _check_host(fields: Any) -> None:
-    """Refuse a request that was sent to several hosts: a proxy may take another one for it (RFC 9112 section 3.2)."""
-    count = len(fields.get_all("Host", ()))
-    if count > 1:
-        raise _HeadRefused("400 Bad Request", f"one header field Host was expected, not {count}")
-
-
-def _check_length(fields: Any) -> None:
-    """Refuse a body whose end is a matter of opinion: a proxy may have another one (RFC 9112 sections 6.1 and 6.3)."""
-    lengths = {value.strip() for value in fields.get_all("Content-Length", ())}
-    codings = fields.get_all("Transfer-Encoding", ())
-    if any(coding.lower() != "chunked" for coding in codings):
-        raise _HeadRefused("501 Not Implemented", "a transfer coding other than chunked")
-    if len(codings) + len(lengths) > 1 or not all(value.isascii() and value.isdigit() for value in lengths):
-        raise _HeadRefused("400 Bad Request", "Content-Length and Transfer-Encoding do not tell where the body ends")
-
-
-class _HeadRefused(ValueError):
-    """A request whose head came too slowly, is too large, or leaves open where its body ends."""
-
-    def __init__(self, status: str, detail: str = "") -> None:
-        super().__init__(detail)
-        self.status = status

@@ -8,12 +8,15 @@ from ..config import Config
 from ..errors import HandshakeRefused, ProtocolError
 from ..hub.engine_client import EngineClient
 from ..types import Environ
-from ..wire.engine_packets import BadPayload
-from .admission import LimitStruck, refusal
+from ..wire.engine_packets import CLOSE, BadPayload
+from .admission import LimitStruck, refusal, session_ended
+from .answers import Answer, make_answer
 from .jsonp import post_limit, read_form
 
-__all__ = ["read_packets"]
+__all__ = ["BATCH", "decode_packets", "post_answer", "read_packets"]
 
+#: Packets of one POST that are taken before others have their turn.
+BATCH = 500
 #: Of a Content-Length, those that are looked at.
 _MAX_DIGITS = 18
 
@@ -34,15 +37,28 @@ def read_packets(
             return [], BadPayload([], error.reason)
         if len(body) > limit:
             raise _too_large(client, len(body), limit)
-    fault = None
-    try:
-        packets = client.decode_payload(body)
-    except BadPayload as error:
-        packets, fault = error.packets, error
+    packets, fault = decode_packets(body, client)
     if len(packets) > config.max_packets_per_payload:
         client.strike("max_packets_per_payload", len(packets), config.max_packets_per_payload)
         raise LimitStruck("413 Payload Too Large", -1, "")
     return packets, fault
+
+
+def decode_packets(body: bytes, client: EngineClient) -> tuple[list[str | bytes], BadPayload | None]:
+    """Split a payload; of a bad one give what came before the fault, and the fault."""
+    try:
+        return client.decode_payload(body), None
+    except BadPayload as error:
+        return error.packets, error
+
+
+def post_answer(client: EngineClient, packets: list[str | bytes]) -> Answer:
+    """Answer a POST whose packets were taken. Raises ``HandshakeRefused`` if they have cost the session."""
+    if not client.is_closed or CLOSE in packets:
+        return make_answer(b"ok", "text/html")
+    if client.is_over_limit:
+        raise LimitStruck("413 Payload Too Large", -1, "")
+    raise session_ended()
 
 
 def _read_body(environ: Environ, limit: int, config: Config, client: EngineClient) -> bytes:

@@ -10,7 +10,7 @@ import struct
 import termios
 from typing import Any
 
-__all__ = ["WRITE_SIZE", "send_all"]
+__all__ = ["WRITE_SIZE", "send_all", "unacknowledged"]
 
 #: Bytes given to the kernel at a time.
 WRITE_SIZE = 65_536
@@ -39,12 +39,12 @@ def _send_some(sock: Any, data: memoryview) -> int:
         except TimeoutError:
             # A socket is writable only when a good part of its buffer is free, which may take a slow client minutes.
             # Without the mark of an earlier time-out nobody can tell, so that it takes two.
-            before, queued = queued, _unacknowledged(sock)
+            before, queued = queued, unacknowledged(sock)
             if 0 <= before <= queued:
                 raise
 
 
-def _unacknowledged(sock: Any) -> int:
+def unacknowledged(sock: Any) -> int:
     """Give the number of bytes that the kernel keeps for the peer (tcp(7), SIOCOUTQ)."""
     size: int = struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0]
     return size

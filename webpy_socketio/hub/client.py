@@ -95,6 +95,7 @@ class Client(EngineClient):
         elif self.queued > self.hub.config.mailbox_hard:
             limit = self.hub.config.mailbox_hard
             detail = f"{self.queued} events wait while a handler is in call(), mailbox_hard is {limit}"
+            self.is_over_limit = True
             self.strike("mailbox_hard", self.queued, limit, "events that wait while a handler is in call()")
             self.hub.close(self, "transport error", detail, close_code=1008, close_reason="too many events")
 
@@ -104,6 +105,7 @@ class Client(EngineClient):
             return True
         limit = self.hub.config.mailbox_hard
         if self.queued > limit and not self.is_closed:
+            self.is_over_limit = True
             self.strike("mailbox_hard", self.queued, limit, "events that wait")
             self.hub.close(self, "transport error", f"{self.queued} events wait, mailbox_hard is {limit}")
         return False
@@ -153,6 +155,7 @@ class Client(EngineClient):
         if self.is_closed:
             return
         if error.excess is not None:
+            self.is_over_limit = True
             self.strike(*error.excess)
         self.hub.close(self, "parse error", error.reason, close_code=error.close_code, close_reason=error.reason)
 

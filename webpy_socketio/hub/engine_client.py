@@ -50,6 +50,7 @@ class EngineClient:
         "candidate_deadline",
         "carrier",
         "hub",
+        "is_over_limit",
         "is_paused",
         "outbox",
         "request",
@@ -66,6 +67,8 @@ class EngineClient:
         self.candidate: WebSocketCarrier | None = None
         self.candidate_deadline = 0.0
         self.is_paused = False
+        #: Whether it was closed for what came by a POST, as that exceeded a limit.
+        self.is_over_limit = False
         self._resumed: Event | None = None
         self.timer_slot = -1
 

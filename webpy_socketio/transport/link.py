@@ -37,6 +37,9 @@ class LinkOwner(Protocol):
     def receive_room(self) -> None:
         """Take note that everything given to ``send`` has been taken by the kernel."""
 
+    def receive_break(self) -> None:
+        """Take note, within ``send``, that the connection is broken. The reader sees its end as well."""
+
     def receive_failure(self) -> None:
         """Take note that one of these methods raised; called in the ``except`` clause."""
 
@@ -101,7 +104,7 @@ class Link:
     def send(self, data: bytes) -> bool:
         """Write bytes; False if some of them have to wait (the owner's ``receive_room`` follows).
 
-        Must not be called while ``is_blocked``. A broken connection is not reported here: the reader sees its end.
+        Must not be called while ``is_blocked``. On a broken connection ``receive_break`` is called, and nothing waits.
         """
         try:
             sent = self._socket.send(data)
@@ -114,6 +117,7 @@ class Link:
         except _WOULD_BLOCK:
             sent = 0
         except OSError:
+            self._owner.receive_break()
             return True
         self._unsent, self.is_blocked = data[sent:], True
         self._wait_to_write()
@@ -145,18 +149,26 @@ class Link:
         """Look whether the peer has closed, without reading what may still lie before the end."""
         return peer_is_gone(self._socket)
 
-    def close(self, *, in_child: bool = False) -> None:
-        """Stop and close the watchers, then the socket. ``in_child``: a forked process drops its copy, without
-        shutdown.
-        """
-        if self._reader is None:
-            return
+    def release(self) -> Any:  # Any: a raw socket
+        """Give the socket away: somebody else reads and writes it now."""
+        self._close_watchers()
+        return self._socket
+
+    def _close_watchers(self) -> None:
         for watcher in (self._reader, self._writer):
             if watcher is not None:
                 watcher.stop()
                 watcher.close()
         self._reader = self._writer = None
         self._unsent, self.is_blocked, self.is_closed = b"", False, True
+
+    def close(self, *, in_child: bool = False) -> None:
+        """Stop and close the watchers, then the socket. ``in_child``: a forked process drops its copy, without
+        shutdown.
+        """
+        if self._reader is None:
+            return
+        self._close_watchers()
         try:
             # A TLS socket's own close may want to say good-bye; the parent's connection must not hear it from a child.
             socket_module.close(self._socket.detach()) if in_child else self._socket.close()

@@ -43,17 +43,24 @@ class Connection(Protocol):
 
 
 class Poll:
-    """One open GET."""
+    """One open GET. ``on_ready`` is called when there may be something to answer it with, while it is held."""
 
-    __slots__ = ("connection", "packets")
+    __slots__ = ("connection", "is_held", "on_ready", "packets")
 
-    def __init__(self, connection: Connection | None) -> None:
+    def __init__(self, connection: Connection | None, on_ready: Callable[[], object] | None = None) -> None:
         self.connection = connection
+        self.on_ready = on_ready
+        self.is_held = False
         self.packets: list[OutgoingPacket] = []
 
     def is_gone(self) -> bool:
         """Tell whether nobody waits for the answer any more: the kernel would take it all the same."""
         return self.connection is not None and self.connection.is_gone()
+
+    def wake(self) -> None:
+        """Have the answer looked for, if it is waited for."""
+        if self.is_held and self.on_ready is not None:
+            self.on_ready()
 
 
 class PollingCarrier:
@@ -65,18 +72,22 @@ class PollingCarrier:
     #: Of the payload that was given last.
     content_type = "text/plain; charset=UTF-8"
 
-    __slots__ = ("_event", "_max_payload", "_on_retired", "_poll", "_state", "outbox", "post_is_open")
+    __slots__ = ("_max_payload", "_on_retired", "_poll", "_state", "outbox", "post_is_open")
 
     def __init__(self, outbox: Outbox, max_payload: int) -> None:
         self.outbox = outbox
         self._max_payload = max_payload
         self._state = State.OPEN
-        self._event: Event | None = None
         self._poll: Poll | None = None
         self._on_retired: Callable[[], None] | None = None
         self.post_is_open = False
 
-    def open_poll(self, connection: Connection | None) -> Poll | None:
+    @property
+    def holds_polls(self) -> bool:
+        """Tell whether a GET waits until there is something to answer it with."""
+        return self._state is State.OPEN
+
+    def open_poll(self, connection: Connection | None, on_ready: Callable[[], object] | None = None) -> Poll | None:
         """Open a GET; None if another one is open already.
 
         HTTP libraries repeat a GET on a new connection after a reset: the first one then gives way, and what it had
@@ -87,21 +98,28 @@ class PollingCarrier:
             if not poll.is_gone():
                 return None
             self.settle_poll(poll, written=False)
-        self._poll = Poll(connection)
+        self._poll = Poll(connection, on_ready)
         self.outbox.set_stuck(False)
         return self._poll
 
     def wait_payload(self, poll: Poll) -> bytes:
         """Wait until there is something to answer with, and give it."""
-        was_held = not self.outbox.packets
-        if self._state is State.RELEASED and was_held:
-            self._wait(PROBING_WAIT)
-        while self._poll is poll and not self.outbox.packets and self._state is State.OPEN:
-            self._wait(None)
+        if self._state is State.RELEASED and not self.outbox.packets:
+            self._wait(poll, PROBING_WAIT)
+        while (payload := self.take_payload(poll)) is None:
+            self._wait(poll, None)
+        return payload
+
+    def take_payload(self, poll: Poll) -> bytes | None:
+        """Give what a GET is to be answered with; None if it has to be held, until ``on_ready``."""
+        was_held, poll.is_held = poll.is_held, False
         if self._poll is not poll:
             return self._encode([], NOOP)
         if self._state is State.FAREWELL:
             return self.take_farewell()
+        if not self.outbox.packets and self._state is State.OPEN:
+            poll.is_held = True
+            return None
         if self._state in (State.CLOSED, State.RETIRED) or not self.outbox.packets:
             return self._encode([], NOOP)
         # At once, the answer is given to a client that has only finished sending, too.
@@ -117,13 +135,11 @@ class PollingCarrier:
             pieces.append(control.encode())
         return encode_payload(pieces)
 
-    def _wait(self, timeout: float | None) -> None:
-        event = self._event = Event()
-        try:
-            event.wait(timeout)
-        finally:
-            if self._event is event:  # a GET that has taken this one's place waits for its own
-                self._event = None
+    @staticmethod
+    def _wait(poll: Poll, timeout: float | None) -> None:
+        event = Event()
+        poll.is_held, poll.on_ready = True, event.set
+        event.wait(timeout)
 
     def settle_poll(self, poll: Poll, *, written: bool) -> None:
         """Take note that a GET was answered, or that its connection broke and the packets have to wait again."""
@@ -132,7 +148,7 @@ class PollingCarrier:
             self.outbox.restore(packets)
         if self._poll is poll:
             self._poll = None
-            self.wake()
+            poll.wake()
             if self._state in (State.OPEN, State.RELEASED):
                 self.outbox.set_stuck(True)  # until the client asks again
             if self._state is State.CLOSED:
@@ -144,12 +160,12 @@ class PollingCarrier:
     @property
     def is_waiting(self) -> bool:
         """Tell whether a GET is open that waits for something to send."""
-        return self._event is not None
+        return self._poll is not None and self._poll.is_held
 
     def wake(self) -> None:
         """Take note that there is something in the outbox, or that the state has changed."""
-        if self._event is not None:
-            self._event.set()
+        if self._poll is not None:
+            self._poll.wake()
 
     def release(self) -> None:
         """Answer the open GET now, and hold none: an upgrade is under way."""

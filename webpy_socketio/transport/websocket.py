@@ -173,6 +173,9 @@ class WebSocketCarrier:
         if receiver is not None:
             receiver.receive_close(self, ended.code, ended.reason, False)
 
+    def receive_break(self) -> None:
+        """Nothing to do: the end of the stream follows."""
+
     def receive_failure(self) -> None:
         """Pass on that something raised."""
         if self._receiver is not None:

@@ -1,0 +1,92 @@
+"""The head of an HTTP/1.1 request (RFC 9112 sections 3 and 5), as nearly all clients write it.
+
+It takes only what everybody reads alike: no folded lines, no bare line feeds, no repeated fields, no escapes in the
+path, nothing but ASCII. Anything else gives None and is no error yet: the HTTP server's own parser, which knows the
+rest and how to refuse it, looks at it then.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+__all__ = ["MAX_FIELDS", "RequestHead", "decode_head"]
+
+#: Fields of a head; more are a mistake or an attack (CVE-2024-37890).
+MAX_FIELDS = 100
+#: Bytes of the request line; gevent's pywsgi has about the same limit.
+_MAX_LINE = 8_000
+_REQUEST_LINE = re.compile(rb"([A-Z]{1,20}) (/[!$&-.0-;=@-~/]*)(?:\?([!-~]*))? HTTP/1\.1\r\n")
+#: No name has an underscore: in an environ it would be another one's. Each class excludes what follows it, so that this
+#: takes linear time.
+_FIELDS = re.compile(rb"(?:[!#$%&'*+.^`|~0-9A-Za-z-]+:[\t -~]*\r\n)*")
+#: Names that are in a CGI environ without HTTP_ (RFC 3875 sections 4.1.2 and 4.1.3).
+_BARE = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+_MAX_LENGTH_DIGITS = 9
+
+
+class RequestHead:
+    """A head of ``size`` bytes, and the ``length`` of the body behind it.
+
+    ``environ`` has what a WSGI environ (PEP 3333) says of the request line and the fields.
+    """
+
+    __slots__ = ("block", "environ", "fields", "length", "size")
+
+    def __init__(self, block: bytes, fields: dict[str, str], environ: dict[str, str], size: int) -> None:
+        self.block = block
+        self.fields = fields
+        self.environ = environ
+        self.size = size
+        self.length = int(fields.get("CONTENT_LENGTH", "0"))
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Tell whether the client asks for nothing else than that the connection goes on (RFC 9112 section 9.3)."""
+        return self.fields.get("HTTP_CONNECTION", "keep-alive").lower() == "keep-alive"
+
+
+def decode_head(data: bytes, most: int, before: RequestHead | None = None) -> RequestHead | None:
+    """Decode the head of at most ``most`` bytes with which ``data`` begins; None if it is not complete, or is not as
+    plain as this module wants it. ``before`` is an earlier head of the same connection: clients repeat their fields.
+    """
+    line = _REQUEST_LINE.match(data)
+    end = data.find(b"\r\n\r\n") + 2
+    if line is None or end < line.end() or end + 2 > most or line.end() > _MAX_LINE:
+        return None
+    block = data[line.end() : end]
+    fields = before.fields if before is not None and before.block == block else _decode_fields(block)
+    if fields is None:
+        return None
+    method, path, query = line.groups(b"")
+    environ = {
+        **fields,
+        "REQUEST_METHOD": method.decode(),
+        "PATH_INFO": path.decode(),
+        "QUERY_STRING": query.decode(),
+        "SERVER_PROTOCOL": "HTTP/1.1",
+    }
+    return RequestHead(block, fields, environ, end + 2)
+
+
+def _decode_fields(block: bytes) -> dict[str, str] | None:
+    if _FIELDS.fullmatch(block) is None:
+        return None
+    lines = block.decode().split("\r\n")[:-1]
+    fields: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        fields[_key(name)] = value.strip(" \t")
+    if len(fields) != len(lines) or len(lines) > MAX_FIELDS:
+        return None  # one came twice, or there are too many
+    # How long the body is must not be a matter of opinion (RFC 9112 section 6.3), nor does anybody here say "continue".
+    length = fields.get("CONTENT_LENGTH", "0")
+    if "HTTP_TRANSFER_ENCODING" in fields or "HTTP_EXPECT" in fields:
+        return None
+    return fields if length.isdecimal() and len(length) <= _MAX_LENGTH_DIGITS else None
+
+
+@lru_cache(maxsize=500)
+def _key(name: str) -> str:
+    """Give a field's name in an environ; the same string for all that have it."""
+    return _BARE.get(name.lower()) or f"HTTP_{name.replace('-', '_').upper()}"
