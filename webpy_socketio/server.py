@@ -19,7 +19,7 @@ from .errors import UsageError
 from .gateway import primed, startup
 from .gateway.forwarding import believe_proxies
 from .gateway.http import RequestHandler
-from .gateway.lazy_socket import LazySocket, open_reader
+from .gateway.lazy_socket import LazySocket, NoBody, open_reader
 from .gateway.line import Line
 from .gateway.settings import address, resolve
 from .hub.hub import Hub, default_hub
@@ -138,9 +138,9 @@ class SocketIOServer(pywsgi.WSGIServer):  # type: ignore[misc]  # its base is An
         if line is None:
             self._run(self.handler_class(sock, address, self))
             return
-        sock = LazySocket(sock)
+        sock = LazySocket(sock, data if head is None else data[head.size :])
         try:
-            reader = open_reader(sock, data if head is None else data[head.size :])
+            reader = open_reader(sock) if head is None else NoBody()
             self._run(self.handler_class(sock, address, self, reader, line=line, head=head))
         finally:
             sock.close()

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from ..transport.link import peer_is_gone
 from ..types import Environ
-from .lazy_socket import EarlyReader, LazySocket
+from .lazy_socket import LazySocket
 
 __all__ = ["KEY", "Connection", "PywsgiConnection", "connection_of", "take_socket"]
 
@@ -71,13 +71,12 @@ def take_socket(handler: Any) -> tuple[Any, bytes]:  # Any: gevent's handler, an
         early_data = bytes(handler.rfile.peek())
     except OSError:
         early_data = b""  # TLS has nothing yet, or the client is gone, which the new owner will notice
-    if isinstance(handler.rfile.raw, EarlyReader):
-        early_data += handler.rfile.raw.take_early_data()  # more than the buffer holds
     # While a buffered reader exists, the socket cannot really be closed.
     handler.rfile.close()
     handler.release()
     if isinstance(sock, LazySocket):
-        return sock.unwrap(), early_data
+        raw, unread = sock.unwrap()
+        return raw, early_data + unread
     if not isinstance(sock, ssl.SSLSocket):
         family = sock.family
         sock = _socket.socket(family, socket_module.SOCK_STREAM, 0, fileno=sock.detach())

@@ -211,19 +211,26 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
 
     def get_environ(self) -> dict[str, Any]:
         """Build the WSGI environ, with the connection in it and the endpoint's path as the application knows it."""
-        environ: dict[str, Any] = super().get_environ() if self._head is None else primed.make_environ(self, self._head)
+        if self._head is None:
+            environ = self._read_environ()
+        else:
+            environ = primed.make_environ(self, self._head)
         if self._config.trusted_proxies:
             believe_proxies(environ, self._config)
             self._asker = environ.get("REMOTE_ADDR")
         environ[KEY] = self._connection = PywsgiConnection(self)
-        body = RequestBody(self.wsgi_input, self.socket, self._config.body_timeout)
-        if environ["wsgi.input"] is self.wsgi_input:
-            environ["wsgi.input"] = body
-        self.wsgi_input = body
         resource = f"/{self._config.resource}"
         path = environ["PATH_INFO"]
         if resource != PATH and (path == resource or path.startswith(f"{resource}/")):
             environ["PATH_INFO"] = PATH + path[len(resource) :]
+        return environ
+
+    def _read_environ(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environ()
+        body = RequestBody(self.wsgi_input, self.socket, self._config.body_timeout)
+        if environ["wsgi.input"] is self.wsgi_input:
+            environ["wsgi.input"] = body
+        self.wsgi_input = body
         return environ
 
     # -- out --------------------------------------------------------------------------------------------------------

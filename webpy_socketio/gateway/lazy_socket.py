@@ -14,15 +14,19 @@ from typing import Any
 
 from gevent import socket as gevent_socket
 
-__all__ = ["EarlyReader", "LazySocket", "open_reader"]
+__all__ = ["LazySocket", "NoBody", "open_reader"]
 
 
 class LazySocket:
-    """Owns ``raw``, a non-blocking ``_socket`` one, until it is closed or given away with ``unwrap``."""
+    """Owns ``raw``, a non-blocking ``_socket`` one, until it is closed or given away with ``unwrap``. Reading begins
+    with ``early_data``, which somebody else has read before.
+    """
 
-    def __init__(self, raw: Any) -> None:  # Any: `_socket.socket` has no public name
-        self.family = raw.family
+    __slots__ = ("_early_data", "_raw", "_timeout", "_wrapped")
+
+    def __init__(self, raw: Any, early_data: bytes) -> None:  # Any: `_socket.socket` has no public name
         self._raw = raw
+        self._early_data = early_data
         self._wrapped: Any = None
         self._timeout: float | None = None
 
@@ -39,15 +43,16 @@ class LazySocket:
             self._wrapped.settimeout(self._timeout)
         return self._wrapped
 
-    def unwrap(self) -> Any:  # Any: as above
-        """Give the raw socket away."""
+    def unwrap(self) -> tuple[Any, bytes]:  # Any: as above
+        """Give the raw socket away, and what of the early data nobody has read."""
         raw, self._raw = self._raw, None
         if self._wrapped is not None:
             wrapped, self._wrapped = self._wrapped, None
-            kind, protocol = wrapped.type, wrapped.proto
-            raw = _socket.socket(self.family, kind, protocol, fileno=wrapped.detach())
+            family, kind, protocol = wrapped.family, wrapped.type, wrapped.proto
+            raw = _socket.socket(family, kind, protocol, fileno=wrapped.detach())
             raw.setblocking(False)
-        return raw
+        early_data, self._early_data = self._early_data, b""
+        return raw, early_data
 
     def gettimeout(self) -> float | None:
         """Give the seconds that one call may wait."""
@@ -79,6 +84,12 @@ class LazySocket:
 
     def recv_into(self, buffer: Any, *args: int) -> int:
         """Read into a buffer. Who does not want to wait has read before what there is (`Line`)."""
+        early_data = self._early_data
+        if early_data:
+            count = min(len(buffer), len(early_data))
+            buffer[:count] = early_data[:count]
+            self._early_data = early_data[count:]
+            return count
         if self._raw is not None and self._timeout == 0.0:
             raise BlockingIOError(errno.EAGAIN, "nothing has come since")
         return int(self.wrap().recv_into(buffer, *args))
@@ -100,29 +111,20 @@ class LazySocket:
         """The standard library's readers tell that they are closed; whoever serves the connection closes it."""
 
 
-class EarlyReader(socket_module.SocketIO):
-    """A reader that begins with what was read before."""
+class NoBody(io.BytesIO):
+    """The reader of a request without a body: as pywsgi's input, and as its buffered reader."""
 
-    def __init__(self, sock: Any, early_data: bytes) -> None:
-        super().__init__(sock, "r")
-        self._early_data = early_data
+    #: What `RequestBody` tells.
+    is_over, is_unwanted = True, False
 
-    def readinto(self, buffer: Any) -> int | None:
-        """Give what came early, then what comes."""
-        early_data = self._early_data
-        if not early_data:
-            return super().readinto(buffer)
-        count = min(len(buffer), len(early_data))
-        buffer[:count] = early_data[:count]
-        self._early_data = early_data[count:]
-        return count
+    def peek(self, size: int = 0) -> bytes:
+        """Give what has come and was not read: nothing."""
+        return b""
 
-    def take_early_data(self) -> bytes:
-        """Give what was read before and nobody has asked for yet."""
-        early_data, self._early_data = self._early_data, b""
-        return early_data
+    def _discard(self) -> None:
+        """Read what is left of the body: nothing, too."""
 
 
-def open_reader(sock: LazySocket, early_data: bytes) -> io.BufferedReader:
-    """Open a buffered reader that begins with ``early_data``."""
-    return io.BufferedReader(EarlyReader(sock, early_data))
+def open_reader(sock: LazySocket) -> io.BufferedReader:
+    """Open a buffered reader."""
+    return io.BufferedReader(socket_module.SocketIO(sock, "r"))  # type: ignore[arg-type]  # it has what this needs

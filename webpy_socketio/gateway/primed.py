@@ -8,14 +8,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from gevent import pywsgi as _typed_pywsgi
-
 from ..wire.request_head import RequestHead
 
 __all__ = ["is_fit", "make_environ", "prime"]
-
-#: Its published types leave out its input.
-pywsgi: Any = _typed_pywsgi
 
 
 def is_fit(head: RequestHead, data: bytes, endpoint: str) -> bool:
@@ -40,7 +35,7 @@ def prime(handler: Any, head: RequestHead) -> None:  # Any: pywsgi's handler is 
     handler.close_connection = environ.get("HTTP_CONNECTION", "").lower() == "close"
     handler.time_start, handler.time_finish = time.time(), 0
     handler.response_length = 0
-    handler.wsgi_input = pywsgi.Input(handler.rfile, None)
+    handler.wsgi_input = handler.rfile
 
 
 def make_environ(handler: Any, head: RequestHead) -> dict[str, Any]:  # Any: as above, and values of an environ
