@@ -7,6 +7,7 @@ import logging
 import os
 import socket as socket_module
 import ssl
+import sys
 import weakref
 from typing import Any
 
@@ -23,6 +24,7 @@ from .gateway.lazy_socket import LazySocket, NoBody, open_reader
 from .gateway.line import Line
 from .gateway.settings import address, resolve
 from .hub.hub import Hub, default_hub
+from .hub.mailbox import Mailbox, WorkerPool
 from .types import Environ
 from .wire.request_head import RequestHead
 
@@ -75,6 +77,8 @@ class SocketIOServer(pywsgi.WSGIServer):  # type: ignore[misc]  # its base is An
         self._handshakes: set[Any] = set()
         #: HTTP connections that wait in the loop; pywsgi has all of them where it is told to go its own way.
         self.lines: set[Line] = set()
+        #: They serve what comes on them; as many as there are requests that wait for something.
+        self._workers = WorkerPool(sys.maxsize)
         self._has_entrance = not set(options) & _WITHOUT_ENTRANCE
         super().__init__(address() if listener is None else listener, application, **_with_context(options))
 
@@ -89,6 +93,7 @@ class SocketIOServer(pywsgi.WSGIServer):  # type: ignore[misc]  # its base is An
         if self.socket.family in (socket_module.AF_INET, socket_module.AF_INET6):
             # Connections inherit it: an answer in two pieces would wait for the client's delayed ACK, 40 ms.
             self.socket.setsockopt(socket_module.IPPROTO_TCP, socket_module.TCP_NODELAY, 1)
+        self._workers.open()
         config_module.install(self.socketio_config)
         self._hub = default_hub()
         self._hub.open()
@@ -131,17 +136,16 @@ class SocketIOServer(pywsgi.WSGIServer):  # type: ignore[misc]  # its base is An
         else:
             super().do_handle(sock, address)
 
-    def handle(
-        self, sock: Any, address: Any, line: Line | None = None, data: bytes = b"", head: RequestHead | None = None
-    ) -> None:
-        """Serve an HTTP connection, or one request of it that has come on a ``line``."""
-        if line is None:
-            self._run(self.handler_class(sock, address, self))
-            return
-        sock = LazySocket(sock, data if head is None else data[head.size :])
+    def handle(self, sock: Any, address: Any) -> None:
+        """Serve an HTTP connection that does not wait in the loop."""
+        self._run(self.handler_class(sock, address, self))
+
+    def _serve(self, request: tuple[Any, Line, bytes, RequestHead | None]) -> None:
+        raw, line, data, head = request
+        sock = LazySocket(raw, data if head is None else data[head.size :])
         try:
             reader = open_reader(sock) if head is None else NoBody()
-            self._run(self.handler_class(sock, address, self, reader, line=line, head=head))
+            self._run(self.handler_class(sock, line.address, self, reader, line=line, head=head))
         finally:
             sock.close()
 
@@ -178,7 +182,7 @@ class SocketIOServer(pywsgi.WSGIServer):  # type: ignore[misc]  # its base is An
         """Have a greenlet serve the request with which ``data`` begins."""
         if head is not None and not primed.is_fit(head, data, self._path):
             head = None
-        gevent.spawn(self.handle, sock, line.address, line, data, head)
+        self._workers.put(Mailbox(), self._serve, (sock, line, data, head))
 
     def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> None:
         """Serve a TLS connection after its handshake, which has ``head_timeout`` seconds."""
@@ -214,12 +218,14 @@ class SocketIOServer(pywsgi.WSGIServer):  # type: ignore[misc]  # its base is An
             handler.end_if_idle()
         for line in list(self.lines):
             line.end_if_idle()
+        self._workers.close()
         super().stop(timeout)
 
     def abandon(self) -> None:
         """Let go of the listener and of all connections in a forked child: they are the parent's."""
         self.stop_accepting()
         self.socket.close()
+        self._workers.abandon()
         for line in list(self.lines):
             line.close(in_child=True)
         for sock in [*self._handshakes, *(handler.socket for handler in self._handlers)]:

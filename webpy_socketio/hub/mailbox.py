@@ -1,8 +1,8 @@
 """Mailboxes and the greenlets that empty them.
 
 A mailbox belongs to one socket; its tasks run one at a time and in order. Workers are pooled and reused, but leak
-nothing from one task to the next: each task has a fresh `contextvars` context, and a worker in which something of a
-task is left ends, and its greenlet-locals with it, before anybody else's task runs.
+nothing from one task to the next: each task has a fresh `contextvars` context, its greenlet-locals end with it, and a
+worker in which anything else of a task is left ends before anybody else's task runs.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ MAX_IDLE = 100
 
 Task = tuple[Callable[[Any], object], Any]
 
-#: Called in a worker in whose greenlet-locals a task has left something, before it ends: for what must not wait for the
-#: garbage collector.
+#: Called in a worker in whose greenlet-locals a task has left something, before they end: for what must not wait for
+#: the garbage collector.
 cleanups: list[Callable[[], object]] = []
 
 
@@ -49,9 +49,10 @@ class Mailbox:
 class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its published types only
     """A greenlet that empties mailboxes.
 
-    What a task may leave behind in it: greenlet-locals (they link to their greenlet), attributes, and references to
-    it, of which the one in a running `gevent.Timeout` would hit a later task. The last are found by counting:
-    ``holders`` is the number of references to an idle worker that nobody holds on to.
+    What a task may leave behind in it: greenlet-locals, attributes, and references to it, of which the one in a running
+    `gevent.Timeout` would hit a later task. Locals link to their greenlet, to be told of its end: for them it ends with
+    the task. The last are found by counting: ``holders`` is the number of references to an idle worker that nobody
+    holds on to.
     """
 
     def __init__(self, pool: WorkerPool) -> None:
@@ -59,6 +60,8 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
         self.spawn_tree_locals: dict[str, Any] = {}  # Any: the application's. gevent would share one with all workers
         self.mailbox: Mailbox | None = None
         self.holders = 0
+        #: Who wants to hear when the task's greenlet ends.
+        self._links: list[Callable[[Any], object]] = []
         self._pool = pool
         self._attributes = 0
         self._attributes = len(self.__dict__)
@@ -66,7 +69,21 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
     @property
     def is_clean(self) -> bool:
         """Tell whether no task left anything in this greenlet, references to it aside."""
-        return not (self.has_links() or self.spawn_tree_locals) and len(self.__dict__) == self._attributes
+        return not (self._links or self.spawn_tree_locals) and len(self.__dict__) == self._attributes
+
+    def rawlink(self, callback: Callable[[Any], object]) -> None:
+        """Have the end of the running task told to ``callback``."""
+        self._links.append(callback)
+
+    def _end_locals(self) -> None:
+        """Let go of what the task had in greenlet-locals, as if its greenlet had ended."""
+        _clean_up()
+        links, self._links = self._links, []
+        for link in links:
+            try:
+                link(self)
+            except Exception:
+                logger.exception("What was linked to a handler's greenlet failed")
 
     def _run(self) -> None:
         pool = self._pool
@@ -78,10 +95,10 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
                     break
         finally:
             pool.dismiss(self)
-            if self.has_links():
-                _clean_up()
-            # Behind the links of its greenlet-locals, which die first: a database connection with its transaction.
-            self.rawlink(pool.discharge)
+            # Greenlet-locals first: a database connection with its transaction.
+            if self._links:
+                self._end_locals()
+            super().rawlink(pool.discharge)
 
     def _empty(self, mailbox: Mailbox) -> bool:
         """Run the tasks of a mailbox; False as soon as something of a task may be left in this greenlet."""
@@ -91,6 +108,8 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
             while tasks and is_untouched:
                 function, argument = tasks.popleft()
                 Context().run(function, argument)
+                if self._links:
+                    self._end_locals()
                 # Who resumed it after a wait holds on to it as well: then the pool looks, when it is idle.
                 is_untouched = pool.running is self and getrefcount(self) == holders and self.is_clean
         except Exception:
@@ -115,6 +134,7 @@ class WorkerPool:
 
     def __init__(self, max_workers: int) -> None:
         self._max_workers = max_workers
+        self._most_idle = MAX_IDLE
         self._ready: deque[Mailbox] = deque()
         self._idle: list[Worker] = []
         self.workers: set[Worker] = set()
@@ -126,6 +146,7 @@ class WorkerPool:
     def open(self) -> None:
         """Bind the pool to the calling thread's loop."""
         self._hub = gevent.get_hub()
+        self._most_idle = MAX_IDLE
         self._is_requested = False
 
     @property
@@ -188,7 +209,7 @@ class WorkerPool:
 
     def wait(self, worker: Worker) -> bool:
         """Let a worker wait for its next mailbox; False if it is not needed any more."""
-        if len(self._idle) >= MAX_IDLE:
+        if len(self._idle) >= self._most_idle:
             return False
         self._idle.append(worker)
         if self.running is not worker:
@@ -244,4 +265,5 @@ class WorkerPool:
 
     def close(self) -> None:
         """End the idle workers; busy ones end when their handlers do."""
+        self._most_idle = 0
         gevent.killall(self._idle[:], GreenletExit, block=False)
