@@ -2,7 +2,7 @@
 
 A mailbox belongs to one socket; its tasks run one at a time and in order. Workers are pooled and reused, but leak
 nothing from one task to the next: each task has a fresh `contextvars` context, its greenlet-locals end with it, and a
-worker in which anything else of a task is left ends before anybody else's task runs.
+worker that something of a task still refers to ends before anybody else's task runs.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ class Mailbox:
 class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its published types only
     """A greenlet that empties mailboxes.
 
-    What a task may leave behind in it: greenlet-locals, attributes, and references to it, of which the one in a running
-    `gevent.Timeout` would hit a later task. Locals link to their greenlet, to be told of its end: for them it ends with
-    the task. The last are found by counting: ``holders`` is the number of references to an idle worker that nobody
-    holds on to.
+    What a task may leave behind in it: greenlet-locals and attributes, which end with the task (locals link to their
+    greenlet, to be told of its end), and references to it, of which the one in a running `gevent.Timeout` would hit a
+    later task. Those are found by counting: ``holders`` is the number of references to an idle worker that nobody holds
+    on to.
     """
 
     def __init__(self, pool: WorkerPool) -> None:
@@ -76,7 +76,7 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
         self._links.append(callback)
 
     def _end_locals(self) -> None:
-        """Let go of what the task had in greenlet-locals, as if its greenlet had ended."""
+        """Let go of all that the task has left in this greenlet, as if that had ended."""
         _clean_up()
         links, self._links = self._links, []
         for link in links:
@@ -84,6 +84,9 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
                 link(self)
             except Exception:
                 logger.exception("What was linked to a handler's greenlet failed")
+        self.spawn_tree_locals = {}
+        for name in list(self.__dict__)[self._attributes :]:
+            delattr(self, name)
 
     def _run(self) -> None:
         pool = self._pool
@@ -108,7 +111,7 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
             while tasks and is_untouched:
                 function, argument = tasks.popleft()
                 Context().run(function, argument)
-                if self._links:
+                if not self.is_clean:
                     self._end_locals()
                 # Who resumed it after a wait holds on to it as well: then the pool looks, when it is idle.
                 is_untouched = pool.running is self and getrefcount(self) == holders and self.is_clean
