@@ -19,7 +19,7 @@ class Request(dict[str, Any]):  # Any: a WSGI environ's values, of which only st
     __slots__ = ("auth",)
 
     def __init__(self, environ: Mapping[str, Any], auth: dict[str, Any] | None = None) -> None:
-        super().__init__((key, value) for key, value in environ.items() if type(value) is str)
+        super().__init__({key: value for key, value in environ.items() if type(value) is str})
         self.auth: dict[str, Any] = {} if auth is None else auth
 
     @property
