@@ -44,6 +44,25 @@ class LinkOwner(Protocol):
         """Take note that one of these methods raised; called in the ``except`` clause."""
 
 
+class _Nobody:
+    """The owner of a link that is closed: a link and its owner hold each other, and only the garbage collector would
+    find the two.
+    """
+
+    def receive_data(self, data: bytes) -> None: ...
+
+    def receive_end(self) -> None: ...
+
+    def receive_room(self) -> None: ...
+
+    def receive_break(self) -> None: ...
+
+    def receive_failure(self) -> None: ...
+
+
+_NOBODY = _Nobody()
+
+
 class Link:
     """Owns ``sock`` (a plain ``_socket`` one, or an ``SSLSocket``) and its watchers on ``loop``."""
 
@@ -53,7 +72,7 @@ class Link:
         # Any: a raw socket of either kind, and gevent's loop, which has no type of its own.
         self._socket = sock
         self._loop = loop
-        self._owner = owner
+        self._owner: LinkOwner = owner
         #: What the kernel has not taken of what was sent; whether there is any.
         self._unsent = b""
         self.is_blocked = False
@@ -161,6 +180,7 @@ class Link:
                 watcher.close()
         self._reader = self._writer = None
         self._unsent, self.is_blocked, self.is_closed = b"", False, True
+        self._owner = _NOBODY
 
     def close(self, *, in_child: bool = False) -> None:
         """Stop and close the watchers, then the socket. ``in_child``: a forked process drops its copy, without
