@@ -12,10 +12,11 @@ from setuptools import find_packages, setup
 
 TEMPLATES = "webpy_socketio.templates"
 HOT = {
-    "wire": "attachments engine_packets frames socket_packets values",
+    "wire": "attachments engine_packets frames request_head socket_packets values",
     "state": "engine_session engine_session_3 packet_stream peer peer_4 websocket",
-    "transport": "outbox outboxes outgoing_3 turn link websocket",
+    "transport": "link outbox outboxes outgoing_3 polling polling_3 turn websocket",
     "hub": "dispatch fanout handlers message_log",
+    "gateway": "answers direct line",
 }
 
 

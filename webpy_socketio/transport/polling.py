@@ -19,6 +19,8 @@ __all__ = ["Poll", "PollingCarrier"]
 
 #: python-socketio's client refuses more packets in one payload.
 MAX_PIECES = 16
+#: The media type of a payload of text.
+TEXT = "text/plain; charset=UTF-8"
 #: Seconds that a poll is held while an upgrade is under way (Node's server answers in the same rhythm).
 PROBING_WAIT = 0.1
 
@@ -69,8 +71,6 @@ class PollingCarrier:
     """
 
     name = "polling"
-    #: Of the payload that was given last.
-    content_type = "text/plain; charset=UTF-8"
 
     __slots__ = ("_max_payload", "_on_retired", "_poll", "_state", "outbox", "post_is_open")
 
@@ -81,6 +81,11 @@ class PollingCarrier:
         self._poll: Poll | None = None
         self._on_retired: Callable[[], None] | None = None
         self.post_is_open = False
+
+    @property
+    def content_type(self) -> str:
+        """Give the media type of the payload that was given last."""
+        return TEXT
 
     @property
     def holds_polls(self) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from ..wire.engine_packets_3 import encode_binary_piece, encode_text_piece
 from .outbox import Outbox, OutgoingPacket
 from .outgoing_3 import Packet3
-from .polling import PollingCarrier
+from .polling import TEXT, PollingCarrier
 
 __all__ = ["PollingCarrier3"]
 
-_TEXT, _BINARY = PollingCarrier.content_type, "application/octet-stream"
+_BINARY = "application/octet-stream"
 
 
 class PollingCarrier3(PollingCarrier):
@@ -17,17 +17,22 @@ class PollingCarrier3(PollingCarrier):
     ``b64=1``.
     """
 
-    __slots__ = ("_takes_binary", "content_type")
+    __slots__ = ("_content_type", "_takes_binary")
 
     def __init__(self, outbox: Outbox, max_payload: int, *, takes_binary: bool) -> None:
         super().__init__(outbox, max_payload)
         self._takes_binary = takes_binary
-        self.content_type = _TEXT
+        self._content_type = TEXT
+
+    @property
+    def content_type(self) -> str:
+        """Give the media type of the payload that was given last."""
+        return self._content_type
 
     def _encode(self, packets: list[OutgoingPacket], control: str | None = None) -> bytes:
         # Only binary data makes a payload binary: clients read text from all others.
         is_binary = self._takes_binary and any(packet.attachments for packet in packets)
-        self.content_type = _BINARY if is_binary else _TEXT
+        self._content_type = _BINARY if is_binary else TEXT
         pieces: list[bytes] = []
         for packet in packets:
             assert isinstance(packet, Packet3)
