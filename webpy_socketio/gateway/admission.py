@@ -4,8 +4,8 @@ codes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from time import monotonic
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from ..config import Config
@@ -40,8 +40,7 @@ _TEXTS = (
 _MAX_FIELDS = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(NamedTuple):
     """A request that may go on: what it wants, and of which session (neither client nor farewell: of a new one).
 
     ``revision`` is that of Engine.IO in which a new session speaks, 3 or 4; ``jsonp`` the number of JSONP's callback.
