@@ -239,7 +239,8 @@ class TLSLink(Link):
 
 def make_link(sock: Any, loop: Any, owner: LinkOwner) -> Link:
     """Make the link that fits a socket; it does not read until it is started."""
-    sock.setblocking(False)
+    if sock.gettimeout() != 0.0:  # that it does not block already
+        sock.setblocking(False)
     kind = TLSLink if isinstance(sock, ssl.SSLSocket) else Link
     return kind(sock, loop, owner)
 
