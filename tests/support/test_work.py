@@ -5,7 +5,7 @@ import sys
 import gevent
 import pytest
 
-from tests.support.work import Noticed, is_same, steps
+from tests.support.work import Noticed, is_linear, is_same, steps
 from webpy_socketio.channels import Channels
 from webpy_socketio.hub.mailbox import Mailbox, WorkerPool
 
@@ -67,3 +67,16 @@ def test_what_was_traced_before_is_traced_again_even_after_a_failure() -> None:
     assert sys.gettrace() is before
     assert steps(lambda: None) == 0
     assert sys.gettrace() is before
+
+
+def test_what_is_linear_is_told_from_what_is_quadratic() -> None:
+    def cut_off(size: int) -> None:
+        data = b"x" * size
+        while data:
+            data = data[4:]
+
+    assert is_linear(lambda size: sum(range(size)), 1_000_000)
+    assert is_linear(bytes, 1_000_000)
+    assert is_linear(lambda size: None, 1_000_000)
+    assert not is_linear(lambda size: [number for number in range(size) for _ in range(size)], 2_000)
+    assert not is_linear(cut_off, 400_000)

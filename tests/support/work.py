@@ -1,19 +1,51 @@
-"""Counts work instead of time: a machine under load, or a slow one, does the same number of steps as any other."""
+"""Counts work instead of time: a machine under load, or a slow one, does the same number of steps as any other.
+
+Where the interpreter does the work, two times of one run are compared, and no time with a constant.
+"""
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
+from time import process_time
 from types import FrameType
 from typing import Any
 
 import gevent
 from gevent.event import Event
 
+from tests.support.scripted import let_the_loop_turn
 from tests.support.sources import PACKAGE
 
 #: Seconds that the loop may take for what it should do at once.
 PATIENCE = 20.0
+
+LONGER, ROUNDS = 4, 5
+#: How much more time `LONGER` as much may take; were the time quadratic, it would be the square of `LONGER`.
+MOST = 2.5 * LONGER
+#: Seconds: what is quadratic takes longer, if its input is as large as ours may become.
+NOTHING = 0.02
+
+
+def is_linear(run: Callable[[int], object], size: int) -> bool:
+    """Tell whether ``run(size)`` costs about as much more than ``run(size // 4)`` as it is longer.
+
+    The least of several times is taken, of this process's own: whatever else the machine does only adds to it.
+    """
+    short = long = float("inf")
+    for _ in range(ROUNDS):
+        short = min(short, _seconds(run, size // LONGER))
+        long = min(long, _seconds(run, size))
+        if long < max(MOST * short, NOTHING):
+            return True
+    return False
+
+
+def _seconds(run: Callable[[int], object], size: int) -> float:
+    began = process_time()
+    run(size)
+    return process_time() - began
 
 
 def steps(function: Callable[[], object]) -> int:
@@ -52,8 +84,14 @@ def steps(function: Callable[[], object]) -> int:
         done.set()
 
     loop = gevent.get_hub().loop
-    loop.run_callback(begin)
-    assert done.wait(PATIENCE), "the loop did not come to it"
+    gc.collect()
+    let_the_loop_turn()  # what earlier tests have left to do is not counted
+    gc.disable()
+    try:
+        loop.run_callback(begin)
+        assert done.wait(PATIENCE), "the loop did not come to it"
+    finally:
+        gc.enable()
     if failures:
         raise failures[0]
     return count
