@@ -116,4 +116,5 @@ urls = ("/ask", "Ask", "/left", "Left", *socketio_urls)
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     application = web.application(urls, globals(), autoreload=False).wsgifunc()
-    SocketIOServer(("127.0.0.1", int(sys.argv[1])), application, resource="socket.io").serve_forever()
+    # python-socketio's client, when it says goodbye, may wait for the answer to its last poll: that is the next ping.
+    SocketIOServer(("127.0.0.1", int(sys.argv[1])), application, resource="socket.io", ping_interval=2).serve_forever()

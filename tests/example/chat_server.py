@@ -42,6 +42,15 @@ class ChatServer:
 
     def start(self, **environment: str) -> None:
         """Start it, and wait until it accepts connections."""
+        self.launch(**environment)
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until it accepts connections."""
+        self.program.wait_for_port(self.port)
+
+    def launch(self, **environment: str) -> None:
+        """Start it."""
         variables = {
             "SOCKETIO_PORT": str(self.port),
             "SOCKETIO_HOST": "127.0.0.1",
@@ -53,7 +62,6 @@ class ChatServer:
         # Where the tests run in the background of a shell, Ctrl-C is ignored, and children inherit that.
         command = ["env", "--default-signal=INT", *python_command(ROOT / "example" / "main_app.py")]
         self._runs.append(Program(command, log, env=variables))
-        self.program.wait_for_port(self.port)
 
     def interrupt(self) -> None:
         """End it by Ctrl-C, after which it says goodbye to its clients."""

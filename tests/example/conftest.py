@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -45,11 +45,31 @@ def address() -> str:
     return f"192.0.2.{next(_addresses)}"
 
 
+@pytest.fixture(scope="module")
+def take_chat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], ChatServer]]:
+    """A function that gives a chat of its own to each test, and starts the next one's, for which none then waits."""
+    next_ones: list[ChatServer] = []
+
+    def launch() -> None:
+        next_ones.append(ChatServer(tmp_path_factory.mktemp("chat"), free_port()))
+        next_ones[-1].launch()
+
+    def take() -> ChatServer:
+        if not next_ones:
+            launch()
+        launch()
+        return next_ones.pop(0)
+
+    yield take
+    for server in next_ones:
+        server.stop()
+
+
 @pytest.fixture
-def chat(tmp_path: Path) -> Iterator[ChatServer]:
+def chat(take_chat: Callable[[], ChatServer]) -> Iterator[ChatServer]:
     """The chat as its users meet it, just started, with an empty database."""
-    with ChatServer(tmp_path, free_port()) as server:
-        server.start()
+    with take_chat() as server:
+        server.wait()
         yield server
 
 

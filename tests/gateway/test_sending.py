@@ -50,9 +50,9 @@ def test_nothing_is_nothing(pair: tuple[socket.socket, socket.socket]) -> None:
 def test_who_reads_slowly_gets_all_however_long_it_takes(pair: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = pair
     began = monotonic()
-    reader = gevent.spawn(read_slowly, theirs, 3_000_000, 0.02)
-    send_all(ours, b"x" * 3_000_000, 0.3)
-    assert monotonic() - began > 0.6  # twice the patience, and more
+    reader = gevent.spawn(read_slowly, theirs, 3_000_000, 0.04)
+    send_all(ours, b"x" * 3_000_000, 1)
+    assert monotonic() - began > 2  # twice the patience, and more
     assert reader.get(timeout=10) == 3_000_000
 
 
@@ -61,7 +61,7 @@ def test_who_does_not_read_is_given_up(pair: tuple[socket.socket, socket.socket]
     began = monotonic()
     with pytest.raises(TimeoutError):
         send_all(ours, b"x" * 3_000_000, 0.3)
-    assert 0.25 < monotonic() - began < 5
+    assert monotonic() - began > 0.25
 
 
 def test_who_stops_to_read_is_given_up(pair: tuple[socket.socket, socket.socket]) -> None:

@@ -135,7 +135,7 @@ class TestHeartbeats:
 
     def test_one_that_does_not_is_gone_with_a_reason(self, make_hub: MakeHub) -> None:
         got: list[Any] = []
-        hub = make_hub(ping_interval=0.02, ping_timeout=0.03)
+        hub = make_hub(ping_interval=0.2, ping_timeout=0.3)
 
         @on_disconnect
         def disconnect(request: Any, socket: Any, context: Any) -> None:
@@ -145,7 +145,7 @@ class TestHeartbeats:
         client = wired(hub)
         assert client.hear() == "2"
         client.hear_close()
-        assert time.monotonic() - begin >= 0.05
+        assert time.monotonic() - begin >= 0.5
         wait_until(lambda: got)
         assert got == ["ping timeout"]
         assert hub.clients == {}

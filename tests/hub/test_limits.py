@@ -120,8 +120,9 @@ class TestAFlood:
         monkeypatch.setattr(limits, "WINDOW", 0.05)
         hub, sent = make_hub(), 0
         while len(told) < 3:
-            hub.strike(Violation("max_payload", 11, 10, session_id="one"))
-            sent += 1
+            for _ in range(10):  # in any window, however long the machine takes for its turns
+                hub.strike(Violation("max_payload", 11, 10, session_id="one"))
+                sent += 1
             gevent.sleep(0.005)
         hub.stop(1)
         assert sum(one.count for one in told) == sent

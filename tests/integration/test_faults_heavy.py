@@ -25,8 +25,10 @@ MEGABYTE = 1_024
 # Readers that stall ---------------------------------------------------------------------------------------------------
 
 PIECES, SIZE = 3_000, 100_000
-ROUNDS, ATTEMPTS = 3, 3
+ROUNDS, MOST_ROUNDS = 3, 12
 LIMIT = 16_000_000
+FLOOR = 0.001
+"""Seconds: below, the undisturbed value tells how the machine shares its processors out, and nothing of the server."""
 
 
 class Stalled:
@@ -64,40 +66,44 @@ def test_a_reader_that_stalls_costs_others_neither_memory_nor_time(
         with WebSocketSession(server.port) as session:
             percentile_99(session, lambda spent: spent > 0.3)
             start = server.kilobytes
-            for attempt in range(1, ATTEMPTS + 1):
-                quiet, disturbed, peak = measure(server, session)
-                with capsys.disabled():
-                    print(
-                        f"\n  {policy}, attempt {attempt}: p99 of an echo {quiet * 1e6:.0f} µs undisturbed, "
-                        f"{disturbed * 1e6:.0f} µs beside a reader that stalls; "
-                        f"{(peak - start) / MEGABYTE:.0f} MB more memory"
-                    )
+            quiet: list[float] = []
+            disturbed: list[float] = []
+            # Other programs only ever make it slower, in the one half of a round or in the other. What a stalled
+            # reader costs, it costs in every round: so the best one tells.
+            while len(quiet) < ROUNDS or (min(disturbed) >= allowed(quiet) and len(quiet) < MOST_ROUNDS):
+                quiet.append(percentile_99(session, lambda spent: spent > 0.8))
+                seconds, peak = measure_disturbed(server, session)
+                disturbed.append(seconds)
                 assert peak - start < 4 * LIMIT / 1_024
-                if disturbed < 3 * quiet:
-                    break
-            else:
-                pytest.fail("three times in a row the others had to wait")
+            with capsys.disabled():
+                print(
+                    f"\n  {policy}, {len(quiet)} rounds: p99 of an echo {median(quiet) * 1e6:.0f} µs undisturbed, "
+                    f"{min(disturbed) * 1e6:.0f} to {max(disturbed) * 1e6:.0f} µs beside a reader that stalls; "
+                    f"{(peak - start) / MEGABYTE:.0f} MB more memory"
+                )
+            assert min(disturbed) < allowed(quiet)
             session.send_packet("1")
         wait_until_only(server, before)
 
 
-def measure(server: FaultServer, session: WebSocketSession) -> tuple[float, float, int]:
-    """Measure in turns, with nobody else there and beside a stalled reader: medians, and the most memory (kB)."""
-    quiet, disturbed, peak = [], [], 0
-    for _ in range(ROUNDS):
-        quiet.append(percentile_99(session, lambda spent: spent > 0.8))
-        stalled = Stalled(server)
-        samples: list[int] = []
+def allowed(quiet: list[float]) -> float:
+    """Give the time that 99 of 100 echoes must stay under."""
+    return 3 * max(median(quiet), FLOOR)
 
-        def is_over(spent: float, stalled: Stalled = stalled, samples: list[int] = samples) -> bool:
-            samples.append(server.kilobytes)
-            return spent > 0.8 and stalled.is_poured()
 
-        disturbed.append(percentile_99(session, is_over))
-        peak = max(peak, *samples)
-        stalled.session.close()
-        wait_until(lambda: server.state()["clients"] == 1, what="the end of the stalled reader")
-    return median(quiet), median(disturbed), peak
+def measure_disturbed(server: FaultServer, session: WebSocketSession) -> tuple[float, int]:
+    """Measure beside a stalled reader: the time that 99 of 100 echoes stay under, and the most memory (kB)."""
+    stalled = Stalled(server)
+    samples: list[int] = []
+
+    def is_over(spent: float) -> bool:
+        samples.append(server.kilobytes)
+        return spent > 0.8 and stalled.is_poured()
+
+    seconds = percentile_99(session, is_over)
+    stalled.session.close()
+    wait_until(lambda: server.state()["clients"] == 1, what="the end of the stalled reader")
+    return seconds, max(samples)
 
 
 def test_all_stalled_readers_together_stay_under_the_ceiling(tmp_path: Path, capsys: Any) -> None:

@@ -1,4 +1,4 @@
-"""Thousands of connections come and go, three times: nothing of them stays.
+"""Thousands of connections come and go, three times and more: nothing of them stays.
 
 What the process holds is counted by itself (``GET /state`` of the application) when all of them are gone.
 """
@@ -16,9 +16,9 @@ from tests.apps.raw_server import RawServer
 from tests.support.raw import POLLING, TEXT, Connection, PollingSession, Session, WebSocketSession, close_frame, frame
 from tests.support.waiting import wait_until
 
-CONNECTIONS = 5_000
+CONNECTIONS = 3_000
 AT_ONCE = 250
-CYCLES = 3
+CYCLES, MOST_CYCLES = 3, 8
 HEARTBEAT = {"ping_interval": 3, "ping_timeout": 3, "close_timeout": 1}
 """Short, so that what was left without a word is noticed within the test."""
 
@@ -27,7 +27,7 @@ COUNTED = (
     *("descriptors", "watchers", "greenlets"),
 )
 GROWTH = 0.05
-"""The share by which the resident memory may be larger after the last cycle than after the first."""
+"""The share by which the resident memory may be larger after the last of three cycles than after the first."""
 
 
 @pytest.fixture(scope="module")
@@ -154,16 +154,16 @@ def wait_until_only(server: RawServer, before: dict[str, Any]) -> None:
         raise
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(500)
 def test_nothing_stays_of_thousands_of_connections(server: RawServer, capsys: pytest.CaptureFixture[str]) -> None:
     # What is made once is made now; and the allocator's own reserves grow with the number of clients at a time, which
-    # varies with the load of the machine, but is never as high again.
+    # varies with the load of the machine, but is rarely as high again.
     come_and_go(server, 6 * AT_ONCE, at_once=2 * AT_ONCE)
     wait_until(lambda: server.state()["slots"] == 0, 20)
     before = held(server)
     assert (before["clients"], before["timed"], before["busy workers"]) == (0, 0, 0)
-    resident = []
-    for _ in range(CYCLES):
+    resident: list[int] = []
+    while not is_steady(resident) and len(resident) < MOST_CYCLES:
         come_and_go(server, CONNECTIONS)
         wait_until_only(server, before)
         state = server.state()
@@ -171,6 +171,28 @@ def test_nothing_stays_of_thousands_of_connections(server: RawServer, capsys: py
         resident.append(state["kilobytes"])
     with capsys.disabled():
         print(
-            f"\n  {CYCLES} times {CONNECTIONS} connections; resident memory after each: {resident} kB; held: {before}"
+            f"\n  {len(resident)} times {CONNECTIONS} connections; resident memory after each: {resident} kB; "
+            f"held: {before}"
         )
-    assert resident[-1] <= resident[0] * (1 + GROWTH)
+    assert is_steady(resident)
+
+
+def is_steady(resident: list[int]) -> bool:
+    """Tell whether the memory has not grown in the last cycles: a leak grows in all of them, reserves only at first."""
+    last = resident[-CYCLES:]
+    return len(last) == CYCLES and last[-1] <= last[0] * (1 + GROWTH)
+
+
+@pytest.mark.parametrize(
+    ("resident", "steady"),
+    [
+        ([], False),
+        ([100, 100], False),
+        ([100, 103, 105], True),
+        ([100, 103, 106], False),
+        ([100, 107, 108, 109], True),
+        ([100, 103, 106, 109, 112, 115, 119], False),
+    ],
+)
+def test_memory_is_steady_when_it_does_not_grow_in_three_cycles(resident: list[int], steady: bool) -> None:
+    assert is_steady(resident) is steady

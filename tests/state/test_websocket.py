@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import tracemalloc
 from collections.abc import Iterable
 from typing import Any
@@ -12,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.transcripts import CUTS, Cut, byte_by_byte, client_frame, close_payload, cut_at, told, whole
+from tests.support.work import is_linear
 from webpy_socketio.errors import UsageError
 from webpy_socketio.state.websocket import State, WebSocketConnection
 from webpy_socketio.wire.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT
@@ -426,34 +426,32 @@ def test_a_closed_connection_holds_nothing_of_what_it_received() -> None:
 # -- cost ------------------------------------------------------------------------------------------------------------
 
 
-def spent(connection: WebSocketConnection, reads: Iterable[bytes]) -> tuple[int, float]:
-    began = time.process_time()
-    count = sum(len(connection.receive_data(data)) for data in reads)
-    return count, time.process_time() - began
+def outcomes(data: bytes, every: int) -> int:
+    connection = WebSocketConnection(1_000_000)
+    return sum(len(connection.receive_data(piece)) for piece in cut_at(data, range(0, len(data), every)))
 
 
 def test_one_message_in_many_small_reads_costs_linear_time() -> None:
-    data = client_frame(BINARY, bytes(1_000_000))
-    count, seconds = spent(WebSocketConnection(1_000_000), cut_at(data, range(0, len(data), 5)))
-    assert count == 1
-    assert seconds < 4  # copying what came so far at each of these reads would take some 20
+    def receive(size: int) -> None:
+        assert outcomes(client_frame(BINARY, bytes(size)), 5) == 1
+
+    assert is_linear(receive, 1_000_000)
 
 
 def test_many_messages_across_reads_cost_linear_time() -> None:
-    data = client_frame(TEXT, b"x" * 10) * 100_000
-    count, seconds = spent(WebSocketConnection(1_000_000), cut_at(data, range(0, len(data), 1_001)))
-    assert count == 100_000
-    assert seconds < 4
-    count, seconds = spent(WebSocketConnection(1_000_000), [data[:1], data[1:-1], data[-1:]])
-    assert count == 100_000
-    assert seconds < 4
+    def receive(count: int) -> None:
+        data = client_frame(TEXT, b"x" * 10) * count
+        assert outcomes(data, 1_001) == count
+        assert outcomes(data, len(data) - 1) == count
+
+    assert is_linear(receive, 100_000)
 
 
 def test_a_message_in_many_fragments_costs_linear_time() -> None:
-    data = b"".join(fragments(TEXT, *[b"x"] * 100_000))
-    count, seconds = spent(WebSocketConnection(1_000_000), cut_at(data, range(0, len(data), 65_536)))
-    assert count == 1
-    assert seconds < 4
+    def receive(count: int) -> None:
+        assert outcomes(b"".join(fragments(TEXT, *[b"x"] * count)), 65_536) == 1
+
+    assert is_linear(receive, 100_000)
 
 
 # -- any stream, cut anyhow ------------------------------------------------------------------------------------------

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.work import is_linear
 from webpy_socketio.config import Config, OutboxPolicy
 from webpy_socketio.policies import Coalesce
 from webpy_socketio.transport.outbox import OVERHEAD, Budget, Outbox, OutgoingPacket
@@ -250,14 +250,13 @@ class TestDropping:
 
 @pytest.mark.parametrize("policy", ["drop_oldest", Coalesce(by_first)])
 def test_a_packet_costs_the_same_however_many_wait(policy: OutboxPolicy) -> None:
-    outbox = stuck_outbox(policy, limit=20_000 * OVERHEAD)
-    for number in range(9_000):
-        outbox.push(control(str(number)))
-    for number in range(9_000):
-        outbox.push(event("p", number))
-    packets = [event("p", number % 9_000) for number in range(20_000)]
-    begin = time.perf_counter()
-    for packet in packets:
-        assert outbox.push(packet)
-    # A walk over what waits, for each packet, would take ten seconds and more.
-    assert time.perf_counter() - begin < 2
+    def push(count: int) -> None:
+        outbox = stuck_outbox(policy, limit=2 * (count + 1_000) * OVERHEAD)
+        for number in range(count):
+            outbox.push(control(str(number)))
+        for number in range(count):
+            outbox.push(event("p", number))
+        for number in range(2 * count):
+            assert outbox.push(event("p", number % count))
+
+    assert is_linear(push, 9_000)
