@@ -16,7 +16,7 @@ from tests.apps.raw_server import RawServer
 from tests.support.raw import POLLING, TEXT, Connection, PollingSession, Session, WebSocketSession, close_frame, frame
 from tests.support.waiting import wait_until
 
-CONNECTIONS = 3_000
+CONNECTIONS = 5_000
 AT_ONCE = 250
 CYCLES, MOST_CYCLES = 3, 8
 HEARTBEAT = {"ping_interval": 3, "ping_timeout": 3, "close_timeout": 1}
