@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextvars
+import logging
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import gevent
@@ -348,6 +351,22 @@ class TestWorkers:
             client.heard()
         assert got == [got[0], {}] * 3
         assert got[0][1:] == ({}, False, False)
+
+    def test_one_that_was_taken_for_a_thread_is_one_no_longer_and_used_again(self, hub: Hub) -> None:
+        got: list[Any] = []
+
+        @on_message
+        def chat(request: Any, socket: Any, context: Any, message: Any) -> None:
+            before = get_ident() in threading._active  # type: ignore[attr-defined]  # where `threading` keeps them
+            logging.getLogger("application").warning("a line of a log has the thread's name")
+            got.append((id(getcurrent()), before, get_ident() in threading._active))  # type: ignore[attr-defined]  # too
+
+        client = connected(hub)
+        for name in ("ann", "bob"):
+            client.say(f'42["message","{name}"]')
+            client.heard()
+        assert got == [got[0]] * 2
+        assert got[0][1:] == (False, True)
 
     def test_handlers_that_leave_nothing_behind_share_a_greenlet(self, hub: Hub) -> None:
         got: list[Any] = []

@@ -24,6 +24,10 @@ logger = logging.getLogger("webpy_socketio.hub")
 #: Idle workers that are kept: more than this many handlers rarely run at once again.
 MAX_IDLE = 100
 
+#: Where callbacks come from that forget what was kept for a greenlet: its locals, and the thread that `threading`, and
+#: with it each line of a log, takes it for.
+_FORGETFUL = frozenset((local.__module__, "gevent.threading"))
+
 Task = tuple[Callable[[Any], object], Any]
 
 #: Called in a worker in whose greenlet-locals a task has left something, before they end: for what must not wait for
@@ -74,11 +78,12 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
         return is_unlinked and len(self.__dict__) == self._attributes
 
     def rawlink(self, callback: Callable[[Any], object]) -> None:
-        """Have the end of this greenlet told to ``callback``, to one of a greenlet-local that of the running task.
+        """Have the end of this greenlet told to ``callback``; that of the running task, if it only forgets what it
+        kept for the greenlet.
 
         All others are told by the loop, as gevent does it: they may switch to somebody who waits for this greenlet.
         """
-        if type(callback).__module__ == local.__module__:
+        if type(callback).__module__ in _FORGETFUL or getattr(callback, "__module__", None) in _FORGETFUL:
             self._locals.append(callback)
         else:
             super().rawlink(callback)
