@@ -80,6 +80,11 @@ class Link:
         self._writer: Any = None
         self._reader: Any = loop.io(sock.fileno(), _READ)
 
+    @property
+    def unsent(self) -> int:
+        """Give the number of bytes that were sent and that the kernel has not taken yet."""
+        return len(self._unsent)
+
     def start(self) -> None:
         """Begin, or go on, to read."""
         if self._reader is not None and not self._reader.active:
