@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextvars
+import logging
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import gevent
@@ -164,6 +167,90 @@ class TestNothingLeaks:
         run_after()
         assert got == ["ended", "next"]
 
+    @pytest.mark.parametrize("fails", [False, True], ids=["in order", "with an error"])
+    def test_a_link_is_told_once_and_may_fail(self, run_after: Any, log: Log, fails: bool) -> None:
+        got: list[Any] = []
+
+        def tell(greenlet: Any) -> None:
+            got.append(greenlet.dead)
+            if fails:
+                raise ValueError("in a link")
+
+        @on_event("leak")
+        def leak(request: Any, socket: Any, context: Any) -> None:
+            getcurrent().rawlink(tell)  # type: ignore[attr-defined]  # a worker has it
+
+        @on_event("next")
+        def victim(request: Any, socket: Any, context: Any) -> None:
+            got.append("next")
+
+        run_after()
+        gevent.sleep(0)
+        assert got == [True, "next"]
+        assert [str(error) for error in log.in_loop] == ["in a link"] * fails
+        log.in_loop.clear()
+
+    @pytest.mark.parametrize("way", ["join", "get", "join in vain", "kill"])
+    def test_who_waits_for_the_greenlet_is_woken_and_holds_nobody_up(self, run_after: Any, way: str) -> None:
+        got: list[str] = []
+
+        def wait_for(greenlet: Any) -> None:
+            if way == "kill":
+                greenlet.kill()
+            elif way == "get":
+                greenlet.get()
+            else:
+                greenlet.join(0.001 if way == "join in vain" else None)
+            got.append("woken")
+            gevent.sleep(0.01)
+            got.append("went on")
+
+        waiting: list[Any] = []
+
+        @on_event("leak")
+        def leak(request: Any, socket: Any, context: Any) -> None:
+            waiting.append(gevent.spawn(wait_for, getcurrent()))
+            gevent.sleep(0.01)
+
+        @on_event("next")
+        def victim(request: Any, socket: Any, context: Any) -> None:
+            got.append("next")
+
+        run_after()
+        wait_until(lambda: "next" in got, what="the next event")
+        gevent.joinall(waiting, raise_error=True)
+        assert sorted(got) == ["next", "went on", "woken"]
+
+    def test_a_greenlet_local_that_dies_before_its_greenlet_leaves_nothing(self, hub: Hub) -> None:
+        got: list[bool] = []
+
+        def make_locals(_: object) -> None:
+            worker: Any = getcurrent()
+            before = len(worker.__dict__), len(worker._locals)
+            for number in range(10):
+                local().number = number
+            got.append((len(worker.__dict__), len(worker._locals)) == before)
+
+        hub.workers.put(Mailbox(), make_locals, None)
+        wait_until(lambda: got)
+        assert got == [True]
+
+    def test_what_dies_with_a_greenlet_local_may_leave_another(self, hub: Hub) -> None:
+        mine = local()
+        got: list[Any] = []
+
+        class Heir:
+            def __del__(self) -> None:
+                mine.user = "ann"
+
+        def leave(_: object) -> None:
+            mine.heir = Heir()
+
+        for task in (leave, lambda _: got.append(vars(mine))):
+            hub.workers.put(Mailbox(), task, None)
+        wait_until(lambda: got)
+        assert got == [{}]
+
     @pytest.fixture
     def db(self, tmp_path: Path) -> Iterator[Any]:
         db = web.database(dbn="sqlite", db=str(tmp_path / "test.db"), timeout=0.2)
@@ -247,6 +334,40 @@ class TestOthersInTheSameTurn:
 
 
 class TestWorkers:
+    def test_one_is_used_again_after_a_task_that_left_something_in_it(self, hub: Hub) -> None:
+        mine = local()
+        got: list[Any] = []
+
+        @on_message
+        def chat(request: Any, socket: Any, context: Any, message: Any) -> None:
+            worker: Any = getcurrent()
+            got.append((id(worker), vars(mine).copy(), "user" in web.ctx, hasattr(worker, "user")))
+            got.append(dict(worker.spawn_tree_locals))
+            mine.user = web.ctx.user = worker.user = worker.spawn_tree_locals["user"] = message
+
+        client = connected(hub)
+        for name in ("ann", "bob", "cecil"):
+            client.say(f'42["message","{name}"]')
+            client.heard()
+        assert got == [got[0], {}] * 3
+        assert got[0][1:] == ({}, False, False)
+
+    def test_one_that_was_taken_for_a_thread_is_one_no_longer_and_used_again(self, hub: Hub) -> None:
+        got: list[Any] = []
+
+        @on_message
+        def chat(request: Any, socket: Any, context: Any, message: Any) -> None:
+            before = get_ident() in threading._active  # type: ignore[attr-defined]  # where `threading` keeps them
+            logging.getLogger("application").warning("a line of a log has the thread's name")
+            got.append((id(getcurrent()), before, get_ident() in threading._active))  # type: ignore[attr-defined]  # too
+
+        client = connected(hub)
+        for name in ("ann", "bob"):
+            client.say(f'42["message","{name}"]')
+            client.heard()
+        assert got == [got[0]] * 2
+        assert got[0][1:] == (False, True)
+
     def test_handlers_that_leave_nothing_behind_share_a_greenlet(self, hub: Hub) -> None:
         got: list[Any] = []
 

@@ -194,6 +194,24 @@ class TestWriting:
         assert not wire.link.is_blocked
         assert wire.owner.told == ["break"]
 
+    @pytest.mark.parametrize("what", ["data", "end", "room"])
+    def test_one_that_has_closed_the_link_before_is_told_as_well(self, wire: Wire, what: str) -> None:
+        note = wire.owner.note
+
+        def close_and_fail(what: Any) -> None:
+            note(what)
+            wire.link.close()
+            raise ValueError("no")
+
+        wire.owner.note = close_and_fail  # type: ignore[method-assign]  # for this one owner
+        if what == "room":
+            wire.socket.sends = [0]
+            wire.link.send(b"x")
+        else:
+            wire.link.start()
+            wire.peer.send(b"data") if what == "data" else wire.peer.close()
+        wire.wait_for(b"data" if what == "data" else what, "failure")
+
     def test_an_owner_that_raises_about_room_is_told(self, wire: Wire) -> None:
         wire.socket.sends = [0]
         wire.owner.error = ValueError("no")

@@ -71,7 +71,7 @@ class Line:
         "_head",
         "_is_over",
         "_link",
-        "_queued",
+        "_left",
         "_sock",
         "_state",
         "address",
@@ -89,7 +89,8 @@ class Line:
         #: What has come while an answer was under way, and whether all has come that will.
         self._early = b""
         self._is_over = False
-        self._queued = 0
+        #: Bytes of an answer that the client was yet to take when we looked last.
+        self._left = 0
         self._take(sock, entrance.socketio_config.head_timeout)
         self._link.start()
 
@@ -191,8 +192,11 @@ class Line:
         if self._link.send(answer.encode(further)):
             self.receive_room()
         else:
-            self._queued = unacknowledged(self._sock)
+            self._left = self._count_left()
             self._be_patient(self._entrance.socketio_config.body_timeout)
+
+    def _count_left(self) -> int:
+        return self._link.unsent + unacknowledged(self._sock)
 
     def receive_room(self) -> None:
         """Take note that the answer was written: the next request may come."""
@@ -216,14 +220,19 @@ class Line:
     # -- the end ----------------------------------------------------------------------------------------------------
 
     def receive_deadline(self, now: float) -> float | None:
-        """Close a line that was idle for too long, or whose client does not read its answer."""
+        """Close a line that was idle for too long, or whose client does not read its answer; all of them with the hub,
+        which has no time any more.
+        """
+        if not self._entrance.hub.is_open:
+            self.close()
+            return None
         if self._state is _POLLING:
             return now + self._entrance.socketio_config.keepalive_timeout
         if now < self._deadline:
             return self._deadline
         if self._state is _SENDING:
-            queued, self._queued = self._queued, unacknowledged(self._sock)
-            if self._queued < queued:
+            before, self._left = self._left, self._count_left()
+            if self._left < before:
                 self._deadline = now + self._entrance.socketio_config.body_timeout
                 return self._deadline
         self.close()

@@ -16,12 +16,17 @@ from typing import Any
 
 import gevent
 from gevent import GreenletExit, getcurrent
+from gevent.local import local
 
 __all__ = ["Mailbox", "Worker", "WorkerPool", "cleanups"]
 
 logger = logging.getLogger("webpy_socketio.hub")
 #: Idle workers that are kept: more than this many handlers rarely run at once again.
 MAX_IDLE = 100
+
+#: Where callbacks come from that forget what was kept for a greenlet: its locals, and the thread that `threading`, and
+#: with it each line of a log, takes it for.
+_FORGETFUL = frozenset((local.__module__, "gevent.threading"))
 
 Task = tuple[Callable[[Any], object], Any]
 
@@ -50,9 +55,9 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
     """A greenlet that empties mailboxes.
 
     What a task may leave behind in it: greenlet-locals and attributes, which end with the task (locals link to their
-    greenlet, to be told of its end), and references to it, of which the one in a running `gevent.Timeout` would hit a
-    later task. Those are found by counting: ``holders`` is the number of references to an idle worker that nobody holds
-    on to.
+    greenlet, to be told of its end), other links, with which the worker ends, and references to it, of which the one in
+    a running `gevent.Timeout` would hit a later task. Those are found by counting: ``holders`` is the number of
+    references to an idle worker that nobody holds on to.
     """
 
     def __init__(self, pool: WorkerPool) -> None:
@@ -60,8 +65,8 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
         self.spawn_tree_locals: dict[str, Any] = {}  # Any: the application's. gevent would share one with all workers
         self.mailbox: Mailbox | None = None
         self.holders = 0
-        #: Who wants to hear when the task's greenlet ends.
-        self._links: list[Callable[[Any], object]] = []
+        #: The greenlet-locals of the running task, which want to hear when it ends.
+        self._locals: list[Callable[[Any], object]] = []
         self._pool = pool
         self._attributes = 0
         self._attributes = len(self.__dict__)
@@ -69,21 +74,32 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
     @property
     def is_clean(self) -> bool:
         """Tell whether no task left anything in this greenlet, references to it aside."""
-        return not (self._links or self.spawn_tree_locals) and len(self.__dict__) == self._attributes
+        is_unlinked = not (self._locals or self.has_links() or self.spawn_tree_locals)
+        return is_unlinked and len(self.__dict__) == self._attributes
 
     def rawlink(self, callback: Callable[[Any], object]) -> None:
-        """Have the end of the running task told to ``callback``."""
-        self._links.append(callback)
+        """Have the end of this greenlet told to ``callback``; that of the running task, if it only forgets what it
+        kept for the greenlet.
+
+        All others are told by the loop, as gevent does it: they may switch to somebody who waits for this greenlet.
+        """
+        if type(callback).__module__ in _FORGETFUL or getattr(callback, "__module__", None) in _FORGETFUL:
+            self._locals.append(callback)
+        else:
+            super().rawlink(callback)
+
+    def unlink(self, callback: Callable[[Any], object]) -> None:
+        """Forget a callback."""
+        if callback in self._locals:
+            self._locals.remove(callback)
+        else:
+            super().unlink(callback)
 
     def _end_locals(self) -> None:
         """Let go of all that the task has left in this greenlet, as if that had ended."""
         _clean_up()
-        links, self._links = self._links, []
-        for link in links:
-            try:
-                link(self)
-            except Exception:
-                logger.exception("What was linked to a handler's greenlet failed")
+        while self._locals:  # what dies with one of them may make another one
+            self._locals.pop()(self)
         self.spawn_tree_locals = {}
         for name in list(self.__dict__)[self._attributes :]:
             delattr(self, name)
@@ -99,8 +115,9 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
         finally:
             pool.dismiss(self)
             # Greenlet-locals first: a database connection with its transaction.
-            if self._links:
+            if self._locals:
                 self._end_locals()
+            # Behind what else is linked to it.
             super().rawlink(pool.discharge)
 
     def _empty(self, mailbox: Mailbox) -> bool:

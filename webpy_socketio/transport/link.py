@@ -80,6 +80,11 @@ class Link:
         self._writer: Any = None
         self._reader: Any = loop.io(sock.fileno(), _READ)
 
+    @property
+    def unsent(self) -> int:
+        """Give the number of bytes that were sent and that the kernel has not taken yet."""
+        return len(self._unsent)
+
     def start(self) -> None:
         """Begin, or go on, to read."""
         if self._reader is not None and not self._reader.active:
@@ -111,14 +116,15 @@ class Link:
             self._hand_over(early_data)
 
     def _hand_over(self, data: bytes) -> None:
+        owner = self._owner  # it may close the link, and fail then
         try:
             if data:
-                self._owner.receive_data(data)
+                owner.receive_data(data)
             else:
                 self.pause()
-                self._owner.receive_end()
+                owner.receive_end()
         except Exception:
-            self._owner.receive_failure()
+            owner.receive_failure()
 
     def send(self, data: bytes) -> bool:
         """Write bytes; False if some of them have to wait (the owner's ``receive_room`` follows).
@@ -152,10 +158,11 @@ class Link:
             self._writer.stop()
         data, self._unsent, self.is_blocked = self._unsent, b"", False
         if not data or self.send(data):
+            owner = self._owner
             try:
-                self._owner.receive_room()
+                owner.receive_room()
             except Exception:
-                self._owner.receive_failure()
+                owner.receive_failure()
 
     def finish_writing(self) -> None:
         """Send the end of our half of the stream; what the peer still sends can be read."""
