@@ -19,7 +19,7 @@ from tests.support.waiting import wait_until
 CONNECTIONS = 5_000
 AT_ONCE = 250
 CYCLES, MOST_CYCLES = 3, 8
-HEARTBEAT = {"ping_interval": 3, "ping_timeout": 3, "close_timeout": 1}
+HEARTBEAT = {"ping_interval": 3, "ping_timeout": 3, "close_timeout": 1, "head_timeout": 5, "keepalive_timeout": 5}
 """Short, so that what was left without a word is noticed within the test."""
 
 COUNTED = (
