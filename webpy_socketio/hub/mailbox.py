@@ -230,7 +230,6 @@ class WorkerPool:
     def wait(self, worker: Worker) -> bool:
         """Let a worker wait for its next mailbox; False if it is not needed any more."""
         if worker.holders and len(self._idle) >= self._most_idle:
-            self.workers.discard(worker)
             return False
         self._idle.append(worker)
         if self.running is not worker:
@@ -263,6 +262,8 @@ class WorkerPool:
         """Take note that a worker is about to end: it gets nothing to do any more."""
         if worker in self._idle:
             self._idle.remove(worker)
+        if worker.mailbox is None:
+            self.workers.discard(worker)
 
     def discharge(self, worker: Worker) -> None:
         """Forget a worker that has ended; what is left in its mailbox is another worker's."""
