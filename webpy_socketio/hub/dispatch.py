@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from ..errors import EventError, ProtocolError
@@ -23,8 +24,16 @@ logger = logging.getLogger("webpy_socketio.hub")
 _ENDED, _MESSAGE = State.ENDED, Event.MESSAGE
 
 
-def run_event(socket: Socket, packet: Packet) -> None:
+def run_event(job: tuple[Socket, Packet]) -> None:
     """Run the handlers of an event that the client sent, and ack it if the client asked for that."""
+    socket, packet = job
+    try:
+        _run(socket, packet)
+    finally:
+        socket.client.finish_task()
+
+
+def _run(socket: Socket, packet: Packet) -> None:
     hub = socket.hub
     if socket.state is _ENDED or hub.is_out_of_time:
         return
@@ -61,16 +70,10 @@ def _send_ack(socket: Socket, id_: int, value: object) -> None:
 
 def _run_named(socket: Socket, name: str, arguments: list[Any], channel: str | None) -> Answer:
     answer = Answer()
-    if channel is not None:
-        socket.channel = channel
-    try:
-        if socket.hub.registry.processors:
-            call_processed(socket, name, arguments, answer, lambda: _run_all(socket, name, arguments, channel, answer))
-        else:
-            _run_all(socket, name, arguments, channel, answer)
-    finally:
-        if channel is not None:
-            socket.channel = None
+    if socket.hub.registry.processors:
+        call_processed(socket, name, arguments, answer, partial(_run_all, socket, name, arguments, channel, answer))
+    else:
+        _run_all(socket, name, arguments, channel, answer)
     return answer
 
 
@@ -117,7 +120,11 @@ def _message(socket: Socket, arguments: list[Any]) -> Answer:
     if not isinstance(channel, str) or not socket.home.channels.holds(socket, channel):
         logger.info("Socket %s: a message to the channel %.50r, to which it is not subscribed", socket.label, channel)
         return _answer(False)
-    return _run_named(socket, "message", arguments[1:], channel)
+    socket.channel = channel
+    try:
+        return _run_named(socket, "message", arguments[1:], channel)
+    finally:
+        socket.channel = None
 
 
 def _answer(value: bool) -> Answer:

@@ -36,8 +36,8 @@ _WHOLE_TEXT, _MASKED = FIN | TEXT, 0x80
 #: Section 5.5: all control frames have a payload of at most 125 bytes and are not fragmented.
 MAX_CONTROL_PAYLOAD = 125
 _from_bytes = int.from_bytes
-#: The two bytes before the mask of a whole text frame, by its size.
-_TEXT_HEADS = tuple(bytes((_WHOLE_TEXT, _MASKED | size)) for size in range(MAX_CONTROL_PAYLOAD + 1))
+#: The two bytes with which a client's whole text frame begins, and its length, if that is written in one byte.
+_LONE_TEXTS = {bytes((_WHOLE_TEXT, _MASKED | size)): 6 + size for size in range(126)}
 _KNOWN_OPCODES = frozenset((CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG))
 
 
@@ -99,9 +99,9 @@ def decode_lone_text(data: bytes) -> bytes | None:
     """Decode what nearly every read brings: one whole text frame of at most 125 bytes. None for anything else, which
     `decode_frames` takes.
     """
-    size = len(data) - 6
-    if not 0 <= size < len(_TEXT_HEADS) or data[:2] != _TEXT_HEADS[size]:
+    if _LONE_TEXTS.get(data[:2]) != len(data):
         return None
+    size = len(data) - 6
     mask = data[2:6] * ((size + 3) >> 2)  # as above
     return (_from_bytes(data[6:], "little") ^ _from_bytes(mask[:size], "little")).to_bytes(size, "little")
 
