@@ -6,7 +6,12 @@ from io import BytesIO
 
 import pytest
 
-from webpy_socketio.hub.request import Request
+from webpy_socketio.hub.request import MAX_LENGTH, MAX_VALUES, Request, known_values
+
+
+def fresh(text: str) -> str:
+    """Give a text as a parser does: a new object."""
+    return text[:1] + text[1:]
 
 
 def test_it_is_the_environ_as_far_as_that_is_text() -> None:
@@ -21,6 +26,45 @@ def test_it_does_not_change_with_the_environ() -> None:
     request = Request(environ)
     environ["A"] = "2"
     assert request["A"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("HTTP_USER_AGENT", "Mozilla/5.0 (X11)"),
+        ("HTTP_HOST", "example.org"),
+        ("QUERY_STRING", "EIO=4&transport=websocket"),
+    ],
+)
+def test_what_many_clients_send_alike_is_kept_once(key: str, value: str) -> None:
+    first, second = Request({key: fresh(value)}), Request({key: fresh(value)})
+    assert first[key] == value
+    assert first[key] is second[key]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("HTTP_COOKIE", "session=secret"),
+        ("HTTP_AUTHORIZATION", "Bearer secret"),
+        ("HTTP_SEC_WEBSOCKET_KEY", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("REMOTE_ADDR", "192.0.2.1"),
+        ("QUERY_STRING", "EIO=4&transport=websocket&token=secret"),
+        ("HTTP_USER_AGENT", "x" * (MAX_LENGTH + 1)),
+    ],
+)
+def test_what_is_a_clients_own_or_long_is_not_kept(key: str, value: str) -> None:
+    request = Request({key: value})
+    assert request[key] == value
+    assert value not in known_values
+
+
+def test_clients_cannot_make_up_more_values_than_are_kept() -> None:
+    for number in range(2 * MAX_VALUES + 1):
+        assert Request({"HTTP_USER_AGENT": f"agent {number}"}) == {"HTTP_USER_AGENT": f"agent {number}"}
+        assert len(known_values) <= MAX_VALUES
+    common = Request({"HTTP_USER_AGENT": fresh("common")})["HTTP_USER_AGENT"]
+    assert Request({"HTTP_USER_AGENT": fresh("common")})["HTTP_USER_AGENT"] is common
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,14 @@ LIMIT = 100_000
 BOTH = pytest.mark.parametrize("cut", CUTS)
 
 
+def take(connection: WebSocketConnection, data: bytes) -> list[Any]:
+    """Give one read to a connection as a carrier does."""
+    text = connection.receive_text(data)
+    return connection.receive_data(data) if text is None else [text]
+
+
 def feed(connection: WebSocketConnection, reads: Iterable[bytes]) -> list[Any]:
-    return [told(outcome) for data in reads for outcome in connection.receive_data(data)]
+    return [told(outcome) for data in reads for outcome in take(connection, data)]
 
 
 def heard(data: bytes, cut: Cut = whole, limit: int = LIMIT) -> list[Any]:
@@ -72,6 +78,46 @@ def test_a_read_that_ends_inside_a_frame_gives_what_is_whole() -> None:
 
 def test_an_empty_read_is_nothing() -> None:
     assert heard(b"", lambda data: [data]) == []
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 4, 5, 125])
+def test_a_short_text_that_comes_alone_is_taken_in_one_step(size: int) -> None:
+    assert WebSocketConnection(LIMIT).receive_text(client_frame(TEXT, b"x" * size)) == "x" * size
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        client_frame(TEXT, b"x")[:-1],
+        client_frame(TEXT, b"x") + b"\x81",
+        client_frame(TEXT, b"x") * 2,
+        client_frame(TEXT, b"x" * 126),
+        client_frame(TEXT, b"x", length_bytes=2),
+        client_frame(TEXT, b"x", final=False),
+        client_frame(TEXT, b"x", mask=None),
+        client_frame(TEXT, b"x", reserved=4),
+        client_frame(TEXT, b"\xff"),
+        client_frame(BINARY, b"x"),
+        client_frame(PING, b"x"),
+        client_frame(TEXT, b"x" * 101),
+    ],
+)
+def test_anything_else_is_not_taken_in_one_step(data: bytes) -> None:
+    connection = WebSocketConnection(100)
+    assert connection.receive_text(data) is None
+    untouched = [told(outcome) for outcome in WebSocketConnection(100).receive_data(data)]
+    assert [told(outcome) for outcome in connection.receive_data(data)] == untouched
+
+
+@pytest.mark.parametrize("before", [client_frame(TEXT, b"half", final=False), client_frame(TEXT, b"half")[:-1], None])
+def test_a_text_is_not_taken_in_one_step_where_it_is_part_of_something(before: bytes | None) -> None:
+    connection = WebSocketConnection(LIMIT)
+    if before is None:
+        connection.send_close(1000)
+    else:
+        assert connection.receive_data(before) == []
+    assert connection.receive_text(client_frame(TEXT, b"x")) is None
 
 
 @BOTH

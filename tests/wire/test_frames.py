@@ -21,6 +21,7 @@ from webpy_socketio.wire.frames import (
     Frame,
     decode_close,
     decode_frames,
+    decode_lone_text,
     encode_close,
     encode_frame,
 )
@@ -125,6 +126,22 @@ def test_what_a_client_frames_is_what_comes_out(described: list[tuple[int, bytes
         data += client_frame(opcode, payload, final=final, mask=mask)
         expected.append(((FIN if final else 0) | opcode, payload))
     assert decode_frames(data, LIMIT) == (expected, len(data))
+
+
+@given(client_frames, st.binary(max_size=2))
+def test_a_lone_text_is_decoded_as_among_others_and_anything_else_is_not(
+    described: tuple[int, bytes, bool, bytes], behind: bytes
+) -> None:
+    opcode, payload, final, mask = described
+    data = client_frame(opcode, payload, final=final, mask=mask)
+    is_lone_text = opcode == TEXT and final and len(payload) <= 125 and not behind
+    assert decode_lone_text(data + behind) == (payload if is_lone_text else None)
+
+
+@given(st.binary(max_size=150))
+def test_whatever_comes_is_a_lone_text_or_none(data: bytes) -> None:
+    text = decode_lone_text(data)
+    assert text is None or decode_frames(data, LIMIT) == ([(FIN | TEXT, text)], len(data))
 
 
 @given(st.sampled_from([TEXT, BINARY, PING, PONG]), st.binary(max_size=300))

@@ -73,20 +73,15 @@ class Client(EngineClient):
     def receive_data(self, data: str | bytes) -> None:
         """Take one message: a packet's text or one of its attachments."""
         packet = self.stream.receive_message(data)
-        if type(packet) is Packet:
-            outcome = self.peer.receive_packet(packet)
-            if type(outcome) is Membership:
-                self._queue_event(outcome.owner, packet)  # type: ignore[arg-type]  # the owner of a joined membership is its socket
-            elif outcome is not None:
-                self._obey(outcome)
-        elif packet is not None:
-            self._obey(packet)  # type: ignore[arg-type]  # neither a packet nor None, so an error
-
-    def _queue_event(self, socket: Socket, packet: Packet) -> None:
-        self.hub.workers.put(socket.mailbox, self._run_event, (socket, packet))
-        self.queued += 1
-        if self.queued > self.hub.config.mailbox_high and not self.is_paused:
-            self._slow_down()
+        outcome = self.peer.receive_packet(packet) if type(packet) is Packet else packet
+        if type(outcome) is Membership:
+            socket: Socket = outcome.owner  # type: ignore[assignment]  # the owner of a joined membership is its socket
+            self.hub.workers.put(socket.mailbox, dispatch.run_event, (socket, packet))
+            self.queued += 1
+            if self.queued > self.hub.config.mailbox_high and not self.is_paused:
+                self._slow_down()
+        elif outcome is not None:
+            self._obey(outcome)  # type: ignore[arg-type]  # a packet has become what its peer says
 
     def _slow_down(self) -> None:
         """Stop reading; not while a handler waits for this very client's ack, which could never come then."""
@@ -109,12 +104,6 @@ class Client(EngineClient):
             self.strike("mailbox_hard", self.queued, limit, "events that wait")
             self.hub.close(self, "transport error", f"{self.queued} events wait, mailbox_hard is {limit}")
         return False
-
-    def _run_event(self, job: tuple[Socket, Packet]) -> None:
-        try:
-            dispatch.run_event(*job)
-        finally:
-            self.finish_task()
 
     def begin_task(self) -> None:
         """Take note that the begin or the end of a socket waits for its handlers, as an event does."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from ..errors import EventError, ProtocolError
@@ -23,8 +23,16 @@ logger = logging.getLogger("webpy_socketio.hub")
 _ENDED, _MESSAGE = State.ENDED, Event.MESSAGE
 
 
-def run_event(socket: Socket, packet: Packet) -> None:
+def run_event(job: tuple[Socket, Packet]) -> None:
     """Run the handlers of an event that the client sent, and ack it if the client asked for that."""
+    socket, packet = job
+    try:
+        _run(socket, packet)
+    finally:
+        socket.client.finish_task()
+
+
+def _run(socket: Socket, packet: Packet) -> None:
     hub = socket.hub
     if socket.state is _ENDED or hub.is_out_of_time:
         return
@@ -44,7 +52,7 @@ def run_event(socket: Socket, packet: Packet) -> None:
     if name[:2] == "__" and name in _BUILT_IN:
         answer = _BUILT_IN[name](socket, arguments[1:])
     else:
-        answer = _run_named(socket, name, arguments[1:], None)
+        answer = _run_named(socket, arguments, None)
     if packet.id is not None and answer.handled and not answer.failed and answer.value is not NO_ACK:
         _send_ack(socket, packet.id, answer.value)
 
@@ -59,38 +67,34 @@ def _send_ack(socket: Socket, id_: int, value: object) -> None:
         socket.queue(OutgoingPacket(b"4" + text, attachments))
 
 
-def _run_named(socket: Socket, name: str, arguments: list[Any], channel: str | None) -> Answer:
+def _run_named(socket: Socket, arguments: list[Any], channel: str | None) -> Answer:
+    """Run the handlers of an event; ``arguments`` begin with its name."""
     answer = Answer()
-    if channel is not None:
-        socket.channel = channel
-    try:
-        if socket.hub.registry.processors:
-            call_processed(socket, name, arguments, answer, lambda: _run_all(socket, name, arguments, channel, answer))
-        else:
-            _run_all(socket, name, arguments, channel, answer)
-    finally:
-        if channel is not None:
-            socket.channel = None
+    if socket.hub.registry.processors:
+        run_handlers = partial(_run_all, socket, arguments, channel, answer)
+        call_processed(socket, arguments[0], arguments[1:], answer, run_handlers)
+    else:
+        _run_all(socket, arguments, channel, answer)
     return answer
 
 
-def _run_all(socket: Socket, name: str, arguments: list[Any], channel: str | None, answer: Answer) -> None:
-    for handler in socket.hub.registry.named(socket.home.name, name):
+def _run_all(socket: Socket, arguments: list[Any], channel: str | None, answer: Answer) -> None:
+    for handler in socket.hub.registry.named(socket.home.name, arguments[0]):
         if handler.pattern is not None and not handler.matches(channel, socket.channels):
             continue
         if handler.event is _MESSAGE:
-            call(socket, handler, arguments[:1] or (None,), answer)
+            call(socket, handler, arguments[1:2] or (None,), answer)
         else:
-            _run_handler(socket, handler, name, arguments, answer)
+            _run_handler(socket, handler, arguments, answer)
 
 
-def _run_handler(socket: Socket, handler: Handler, name: str, arguments: list[Any], answer: Answer) -> None:
-    given: Sequence[Any] = [name, *arguments] if handler.takes_name else arguments
+def _run_handler(socket: Socket, handler: Handler, arguments: list[Any], answer: Answer) -> None:
+    given = arguments if handler.takes_name else arguments[1:]
     if handler.takes(len(given)):
         call(socket, handler, given, answer)
     else:
         answer.failed = True
-        _report_count(socket, name, len(arguments), handler)
+        _report_count(socket, arguments[0], len(arguments) - 1, handler)
 
 
 def _report_count(socket: Socket, name: str, count: int, handler: Handler) -> None:
@@ -117,7 +121,11 @@ def _message(socket: Socket, arguments: list[Any]) -> Answer:
     if not isinstance(channel, str) or not socket.home.channels.holds(socket, channel):
         logger.info("Socket %s: a message to the channel %.50r, to which it is not subscribed", socket.label, channel)
         return _answer(False)
-    return _run_named(socket, "message", arguments[1:], channel)
+    socket.channel = channel
+    try:
+        return _run_named(socket, ["message", *arguments[1:]], channel)
+    finally:
+        socket.channel = None
 
 
 def _answer(value: bool) -> Answer:

@@ -24,11 +24,10 @@ logger = logging.getLogger("webpy_socketio.hub")
 class Answer:
     """What the handlers of one event gave: whether any ran, the first value that is not None, whether any failed."""
 
-    __slots__ = ("failed", "handled", "value")
-
-    def __init__(self) -> None:
-        self.handled = self.failed = False
-        self.value: object = None
+    # Of the class, as most answers differ in one of them: an __init__ would cost more than all the rest.
+    handled = False
+    failed = False
+    value: object = None
 
 
 def call(socket: Socket, handler: Handler, arguments: Iterable[Any], answer: Answer) -> None:

@@ -7,7 +7,48 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl
 
-__all__ = ["Request"]
+__all__ = ["MAX_LENGTH", "MAX_VALUES", "Request", "known_values"]
+
+#: What many clients send alike, and nobody's secret. A query may hold a token: of those only Engine.IO's own are kept.
+_ALIKE = frozenset(
+    (
+        "HTTP_ACCEPT",
+        "HTTP_ACCEPT_ENCODING",
+        "HTTP_ACCEPT_LANGUAGE",
+        "HTTP_CACHE_CONTROL",
+        "HTTP_CONNECTION",
+        "HTTP_HOST",
+        "HTTP_ORIGIN",
+        "HTTP_PRAGMA",
+        "HTTP_SEC_FETCH_DEST",
+        "HTTP_SEC_FETCH_MODE",
+        "HTTP_SEC_FETCH_SITE",
+        "HTTP_SEC_WEBSOCKET_EXTENSIONS",
+        "HTTP_SEC_WEBSOCKET_VERSION",
+        "HTTP_UPGRADE",
+        "HTTP_USER_AGENT",
+        "PATH_INFO",
+        "SERVER_PROTOCOL",
+    )
+)
+_QUERIES = {
+    query: query
+    for query in (f"EIO={revision}&transport={name}" for revision in "34" for name in ("websocket", "polling"))
+}
+#: Values that are kept, and their characters: half a megabyte at most, whatever clients make up.
+MAX_VALUES, MAX_LENGTH = 1_000, 256
+known_values: dict[str, str] = {}
+
+
+def _share(key: str, value: str) -> str:
+    """Give the one copy of what many clients send alike."""
+    if key == "QUERY_STRING":
+        return _QUERIES.get(value, value)
+    if key not in _ALIKE or len(value) > MAX_LENGTH:
+        return value
+    if len(known_values) >= MAX_VALUES and value not in known_values:
+        known_values.clear()  # those that are common are soon here again
+    return known_values.setdefault(value, value)
 
 
 class Request(dict[str, Any]):  # Any: a WSGI environ's values, of which only strings are kept
@@ -19,7 +60,7 @@ class Request(dict[str, Any]):  # Any: a WSGI environ's values, of which only st
     __slots__ = ("auth",)
 
     def __init__(self, environ: Mapping[str, Any], auth: dict[str, Any] | None = None) -> None:
-        super().__init__({key: value for key, value in environ.items() if type(value) is str})
+        super().__init__({key: _share(key, value) for key, value in environ.items() if type(value) is str})
         self.auth: dict[str, Any] = {} if auth is None else auth
 
     @property

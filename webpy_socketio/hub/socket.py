@@ -214,17 +214,22 @@ class Socket:
         return self._emit([event, *args], callback)
 
     def _emit(self, arguments: list[object], callback: Callable[..., object] | None) -> bool:
-        id_ = None
         if callback is not None and self.connected:
-            id_ = self._open_ack(AckCallback(self, callback))
+            sent = self._ask(arguments, callback)
+        else:
+            sent = self.queue(make_event(self.home.name, None, arguments))
+        if self.hub.message_log.is_on():
+            self.hub.message_log.write(self.request, "send", arguments)
+        return sent
+
+    def _ask(self, arguments: list[object], callback: Callable[..., object]) -> bool:
+        id_ = self._open_ack(AckCallback(self, callback))
         sent = False
         try:
             sent = self.queue(make_event(self.home.name, id_, arguments))
         finally:
-            if id_ is not None and not sent:
+            if not sent:
                 self.membership.take_ack(id_)
-        if self.hub.message_log.is_on():
-            self.hub.message_log.write(self.request, "send", arguments)
         return sent
 
     def queue(self, packet: OutgoingPacket) -> bool:

@@ -48,6 +48,7 @@ class State(Enum):
 
 #: Looked up once: a member of an Enum costs as much as a call before Python 3.12.
 _LEFT = State.LEFT
+_EVENTS = (EVENT, BINARY_EVENT)
 
 
 class Membership:
@@ -141,7 +142,7 @@ class Peer:
                 return ProtocolError(f"a packet of type {kind} for {packet.namespace!r:.100}, which was not joined")
             if membership.state is _LEFT:
                 return None
-            if kind in (EVENT, BINARY_EVENT):
+            if kind in _EVENTS:
                 return membership
             if kind == DISCONNECT:
                 return self._receive_disconnect(membership, packet)

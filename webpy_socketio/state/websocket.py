@@ -94,6 +94,22 @@ class WebSocketConnection:
         self._decoder: codecs.IncrementalDecoder | None = None
         self._is_compressed = False
 
+    def receive_text(self, data: bytes) -> str | None:
+        """Take bytes of the stream that are one whole, short text message and nothing else, as nearly all reads bring.
+
+        Gives None, and has taken nothing, where they are anything else, a violation included: ``receive_data`` says
+        what.
+        """
+        if self._buffer is not None or self._message is not None or self.state is not _OPEN:
+            return None
+        payload = frames.decode_lone_text(data)
+        if payload is None or len(payload) > self._max_payload:
+            return None
+        try:
+            return payload.decode()
+        except UnicodeDecodeError:
+            return None
+
     def receive_data(self, data: bytes) -> list[Outcome]:
         """Take bytes of the stream; give what they complete, in order."""
         if self.state is _CLOSED:

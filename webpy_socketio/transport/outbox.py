@@ -166,16 +166,20 @@ class Outbox:
         ``deflater``): at least one.
         """
         packets = self.packets
-        if len(packets) == 1 or self.size <= at_most:
+        if len(packets) == 1:
             self._count(-self.size)
             self.packets = []
-        else:
-            packets = self._take_some(at_most)
+            return packets[0].frames() if deflater is None else packets[0].deflated_frames(deflater)
+        packets = self._take_some(at_most)
         if deflater is not None:
             return b"".join([packet.deflated_frames(deflater) for packet in packets])
-        return packets[0].frames() if len(packets) == 1 else b"".join([packet.frames() for packet in packets])
+        return b"".join([packet.frames() for packet in packets])
 
     def _take_some(self, at_most: int) -> list[OutgoingPacket]:
+        if self.size <= at_most:
+            head, self.packets = self.packets, []
+            self._count(-self.size)
+            return head
         taken, size = 0, 0
         for packet in self.packets:
             size += packet.size

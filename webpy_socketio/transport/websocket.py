@@ -118,8 +118,12 @@ class WebSocketCarrier:
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes from the link."""
-        outcomes = self._connection.receive_data(data)
         receiver = self._receiver
+        message = None if receiver is None else self._connection.receive_text(data)
+        if receiver is not None and message is not None:
+            receiver.receive_message(self, message)
+            return
+        outcomes = self._connection.receive_data(data)
         if receiver is None:
             self._discard(outcomes)
             return

@@ -22,6 +22,7 @@ __all__ = [
     "Frame",
     "decode_close",
     "decode_frames",
+    "decode_lone_text",
     "encode_close",
     "encode_frame",
     "peek_text",
@@ -31,10 +32,12 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 FIN = 0x80
 #: Section 5.2: the bits that only an extension gives a meaning; RSV1 is that of compression.
 RESERVED, RSV1 = 0x70, 0x40
-_MASKED = 0x80
+_WHOLE_TEXT, _MASKED = FIN | TEXT, 0x80
 #: Section 5.5: all control frames have a payload of at most 125 bytes and are not fragmented.
 MAX_CONTROL_PAYLOAD = 125
 _from_bytes = int.from_bytes
+#: The two bytes with which a client's whole text frame begins, and its length, if that is written in one byte.
+_LONE_TEXTS = {bytes((_WHOLE_TEXT, _MASKED | size)): 6 + size for size in range(126)}
 _KNOWN_OPCODES = frozenset((CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG))
 
 
@@ -73,7 +76,7 @@ def decode_frames(data: bytes | bytearray, max_payload: int, refused: int = RESE
         first, second = data[at], data[at + 1]
         size = second & 0x7F
         body = at + 6
-        if first & refused or not second & _MASKED or size > MAX_CONTROL_PAYLOAD or first & 0x0F > TEXT:
+        if first != _WHOLE_TEXT or not _MASKED <= second <= _MASKED | MAX_CONTROL_PAYLOAD:
             extended = _check_header(frames, first, second, refused)
             if end - at < 2 + extended:
                 break
@@ -90,6 +93,17 @@ def decode_frames(data: bytes | bytearray, max_payload: int, refused: int = RESE
         unmasked = _from_bytes(data[body:at], "little") ^ _from_bytes(mask[:size], "little")
         frames.append((first, unmasked.to_bytes(size, "little")))
     return frames, at
+
+
+def decode_lone_text(data: bytes) -> bytes | None:
+    """Decode what nearly every read brings: one whole text frame of at most 125 bytes. None for anything else, which
+    `decode_frames` takes.
+    """
+    if _LONE_TEXTS.get(data[:2]) != len(data):
+        return None
+    size = len(data) - 6
+    mask = data[2:6] * ((size + 3) >> 2)  # as above
+    return (_from_bytes(data[6:], "little") ^ _from_bytes(mask[:size], "little")).to_bytes(size, "little")
 
 
 def peek_text(data: bytes | bytearray) -> bytes:

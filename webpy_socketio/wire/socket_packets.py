@@ -35,6 +35,7 @@ __all__ = [
 ]
 
 CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = range(7)
+_EVENTS = (EVENT, BINARY_EVENT)
 #: Ack ids are counters: more digits than these are no counter (and int() of very many digits would be slow).
 _MAX_ID_DIGITS = 15
 _MAX_COUNT_DIGITS = 4
@@ -99,7 +100,7 @@ def decode_arguments(packet: Packet) -> list[Any]:
         raise ProtocolError("the payload of an event or ack must be an array")
     if packet.attachments is not None:
         join_attachments(values, packet.attachments)
-    if packet.type in (EVENT, BINARY_EVENT):
+    if packet.type in _EVENTS:
         name = values[0] if values else None
         if type(name) is not str:
             name = values[0] = _name(name)
@@ -131,6 +132,8 @@ def _encode(kind: int, namespace: str, id_: int | None, values: object) -> tuple
     attachments: list[bytes] = []
     text = encode_value(values, attachments)
     head = _DIGITS[kind]
+    if id_ is None and namespace == "/" and not attachments:
+        return head + text, attachments
     if attachments:
         head = b"%d%d-" % (kind + BINARY_EVENT - EVENT, len(attachments))
     if namespace != "/":

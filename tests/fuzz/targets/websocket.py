@@ -69,7 +69,8 @@ def _receive(flags: int, chunks: list[bytes]) -> list[Outcome]:
         connection.send_close(1000)
     outcomes: list[Outcome] = []
     for chunk in chunks:
-        outcomes += connection.receive_data(chunk)
+        text = connection.receive_text(chunk)
+        outcomes += connection.receive_data(chunk) if text is None else [text]
         if connection._buffer is not None:
             assert len(connection._buffer) <= limit + (limit >> 3) + (limit >> 6) + 64 + 14
     if connection.state is State.CLOSED:
