@@ -39,6 +39,11 @@ _from_bytes = int.from_bytes
 #: The two bytes with which a client's whole text frame begins, and its length, if that is written in one byte.
 _LONE_TEXTS = {bytes((_WHOLE_TEXT, _MASKED | size)): 6 + size for size in range(126)}
 _KNOWN_OPCODES = frozenset((CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG))
+#: What stands before the payload of a short frame of ours, by its opcode (RSV1 beside it: compressed) and its size.
+_SHORT_HEADS = {
+    opcode: tuple(bytes((FIN | opcode, size)) for size in range(126))
+    for opcode in (*_KNOWN_OPCODES, TEXT | RSV1, BINARY | RSV1)
+}
 
 
 class BadFrame(ProtocolError):
@@ -57,7 +62,7 @@ def encode_frame(opcode: int, payload: bytes) -> bytes:
     """Encode one final, unmasked frame (a server must not mask: section 5.1)."""
     size = len(payload)
     if size < 126:
-        return bytes((FIN | opcode, size)) + payload
+        return _SHORT_HEADS[opcode][size] + payload
     if size < 65_536:
         return bytes((FIN | opcode, 126, size >> 8, size & 0xFF)) + payload
     return bytes((FIN | opcode, 127)) + size.to_bytes(8, "big") + payload
