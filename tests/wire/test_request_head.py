@@ -114,6 +114,10 @@ class TestWhatIsLeftToOthers:
         assert len(line) == length
         assert (decode(line + b"\r\n") is not None) is taken
 
+    @pytest.mark.parametrize(("length", "taken"), [(100, True), (101, False)])
+    def test_a_name_that_nobody_should_have_to_remember(self, length: int, taken: bool) -> None:
+        assert (decode(with_field(b"x" * length + b": y")) is not None) is taken
+
     def test_too_many_fields(self) -> None:
         fields = b"".join(b"X-%d: y\r\n" % number for number in range(MAX_FIELDS + 1))
         assert decode(b"GET / HTTP/1.1\r\n" + fields + b"\r\n") is None
