@@ -435,6 +435,15 @@ class TestWorkers:
         pool.close()
         wait_until(lambda: not pool.workers)
 
+    def test_what_comes_after_the_end_is_done_and_no_worker_is_kept_for_more(self, hub: Hub) -> None:
+        pool, mailbox, got = WorkerPool(10), Mailbox(), list[int]()
+        pool.open()
+        pool.put(mailbox, got.append, 1)
+        pool.close()
+        wait_until(lambda: got == [1] and mailbox.is_empty)
+        pool.put(mailbox, got.append, 2)
+        wait_until(lambda: got == [1, 2] and not pool.workers)
+
     def test_a_task_that_fails_is_logged_and_the_mailbox_goes_on(self, hub: Hub, log: Log) -> None:
         got: list[str] = []
         mailbox = Mailbox()

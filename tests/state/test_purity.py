@@ -14,7 +14,7 @@ MODULES = sorted(path.relative_to(PACKAGE) for layer in ("wire", "state") for pa
 #: What each layer may import of the package itself.
 ALLOWED = {"wire": {"errors", "types", "wire"}, "state": {"errors", "types", "wire", "state"}}
 STANDARD = {"__future__", "base64", "binascii", "codecs", "collections", "dataclasses", "decimal", "enum", "hashlib"}
-STANDARD |= {"itertools", "json", "re", "typing", "urllib", "zlib", "orjson"}
+STANDARD |= {"functools", "itertools", "json", "re", "typing", "urllib", "zlib", "orjson"}
 
 #: Imports the two layers without the package's own __init__, and says what came with them.
 PROBE = """

@@ -229,7 +229,8 @@ class WorkerPool:
 
     def wait(self, worker: Worker) -> bool:
         """Let a worker wait for its next mailbox; False if it is not needed any more."""
-        if len(self._idle) >= self._most_idle:
+        # One that is new was made for a mailbox that waits.
+        if worker.holders and len(self._idle) >= self._most_idle:
             return False
         self._idle.append(worker)
         if self.running is not worker:
