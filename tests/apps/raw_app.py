@@ -246,7 +246,8 @@ def held():
         "descriptors": len(os.listdir("/proc/self/fd")),
         "watchers": watchers(),
         "greenlets": sum(isinstance(item, gevent.Greenlet) and not item.dead for item in gc.get_objects())
-        - len(hub.workers.workers),
+        - len(hub.workers.workers)
+        - len(server._workers._idle),
         "kilobytes": resident,
         "objects": len(gc.get_objects()),
     }
