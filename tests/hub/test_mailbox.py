@@ -357,9 +357,10 @@ class TestWorkers:
 
         @on_message
         def chat(request: Any, socket: Any, context: Any, message: Any) -> None:
-            before = get_ident() in threading._active  # type: ignore[attr-defined]  # where `threading` keeps them
+            threads: Any = vars(threading)["_active"]
+            before = get_ident() in threads
             logging.getLogger("application").warning("a line of a log has the thread's name")
-            got.append((id(getcurrent()), before, get_ident() in threading._active))  # type: ignore[attr-defined]  # too
+            got.append((id(getcurrent()), before, get_ident() in threads))
 
         client = connected(hub)
         for name in ("ann", "bob"):
