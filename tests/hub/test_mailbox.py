@@ -357,9 +357,10 @@ class TestWorkers:
 
         @on_message
         def chat(request: Any, socket: Any, context: Any, message: Any) -> None:
-            before = get_ident() in threading._active  # type: ignore[attr-defined]  # where `threading` keeps them
+            threads: Any = vars(threading)["_active"]
+            before = get_ident() in threads
             logging.getLogger("application").warning("a line of a log has the thread's name")
-            got.append((id(getcurrent()), before, get_ident() in threading._active))  # type: ignore[attr-defined]  # too
+            got.append((id(getcurrent()), before, get_ident() in threads))
 
         client = connected(hub)
         for name in ("ann", "bob"):
@@ -434,6 +435,15 @@ class TestWorkers:
         assert not pool.is_busy
         pool.close()
         wait_until(lambda: not pool.workers)
+
+    def test_what_comes_after_the_end_is_done_and_no_worker_is_kept_for_more(self, hub: Hub) -> None:
+        pool, mailbox, got = WorkerPool(10), Mailbox(), list[int]()
+        pool.open()
+        pool.put(mailbox, got.append, 1)
+        pool.close()
+        wait_until(lambda: got == [1] and mailbox.is_empty)
+        pool.put(mailbox, got.append, 2)
+        wait_until(lambda: got == [1, 2] and not pool.workers)
 
     def test_a_task_that_fails_is_logged_and_the_mailbox_goes_on(self, hub: Hub, log: Log) -> None:
         got: list[str] = []

@@ -11,7 +11,7 @@ from tests.support.scripted import let_the_loop_turn
 from webpy_socketio.config import Config
 from webpy_socketio.transport import polling as polling_module
 from webpy_socketio.transport.outbox import Budget, Outbox, OutgoingPacket
-from webpy_socketio.transport.polling import MAX_PIECES, PollingCarrier
+from webpy_socketio.transport.polling import MAX_PIECES, Poll, PollingCarrier
 
 
 class Connection:
@@ -50,6 +50,12 @@ class Polling:
         greenlet = gevent.spawn(request)
         gevent.sleep(0)
         return greenlet
+
+    def open(self, told: list[int], connection: Connection | None = None) -> Poll:
+        """Open a GET that cannot wait: ``told`` gets a 1 each time it may be answered."""
+        poll = self.carrier.open_poll(connection, lambda: told.append(1))
+        assert poll is not None
+        return poll
 
     def answer(self) -> bytes:
         """Give the answer to a GET that has something to say at once."""
@@ -104,6 +110,76 @@ class TestAnswers:
         assert polling.carrier.open_poll(None) is None
         polling.push("42[1]")
         assert get.get(timeout=5) == b"42[1]"
+
+
+class TestAnswersWithoutAGreenlet:
+    """`take_payload`: who cannot wait is told by ``on_ready`` when there may be something."""
+
+    def test_what_waits_is_given_at_once_and_nobody_is_told(self) -> None:
+        polling, told = Polling(), list[int]()
+        polling.push("1")
+        poll = polling.open(told)
+        assert polling.carrier.take_payload(poll) == b"1"
+        assert (told, polling.carrier.is_waiting) == ([], False)
+
+    def test_it_is_told_when_something_comes(self) -> None:
+        polling, told = Polling(), list[int]()
+        poll = polling.open(told)
+        polling.carrier.wake()  # it is not held yet
+        assert polling.carrier.take_payload(poll) is None
+        assert (told, polling.carrier.is_waiting) == ([], True)
+        polling.push("1", "2")
+        assert told == [1]
+        assert polling.carrier.take_payload(poll) == b"1\x1e2"
+        polling.push("3")
+        assert (told, polling.left()) == ([1], ["3"])
+
+    def test_it_may_have_been_told_in_vain(self) -> None:
+        polling, told = Polling(), list[int]()
+        poll = polling.open(told)
+        for _ in range(2):
+            assert polling.carrier.take_payload(poll) is None
+            polling.carrier.wake()
+        assert told == [1, 1]
+        polling.push("1")
+        assert polling.carrier.take_payload(poll) == b"1"
+
+    @pytest.mark.parametrize(
+        ("change", "answer"), [("release", b"6"), ("abort", b"6"), ("close", b"1")], ids=["upgrade", "abort", "close"]
+    )
+    def test_it_is_told_of_what_ends_it(self, change: str, answer: bytes) -> None:
+        polling, told = Polling(), list[int]()
+        poll = polling.open(told)
+        assert polling.carrier.take_payload(poll) is None
+        getattr(polling.carrier, change)()
+        assert told == [1]
+        assert polling.carrier.take_payload(poll) == answer
+
+    def test_it_is_told_that_another_has_taken_its_place(self) -> None:
+        polling, told, connection = Polling(), list[int](), Connection()
+        poll = polling.open(told, connection)
+        assert polling.carrier.take_payload(poll) is None
+        connection.is_lost = True
+        again = polling.open(told)
+        assert told == [1]
+        polling.push("1")
+        assert polling.carrier.take_payload(poll) == b"6"
+        assert polling.carrier.take_payload(again) == b"1"
+
+    def test_one_that_was_not_held_gets_it_although_its_client_sends_nothing_more(self) -> None:
+        polling, connection = Polling(), Connection()
+        connection.is_lost = True  # as far as one can tell: it may have ended its own half only
+        polling.push("1")
+        assert polling.carrier.take_payload(polling.open([], connection)) == b"1"
+
+    def test_one_that_was_held_does_not(self) -> None:
+        polling, connection = Polling(), Connection()
+        poll = polling.open([], connection)
+        assert polling.carrier.take_payload(poll) is None
+        connection.is_lost = True
+        polling.push("1")
+        assert polling.carrier.take_payload(poll) == b"6"
+        assert polling.left() == ["1"]
 
 
 class TestWhatWasNotWritten:

@@ -229,6 +229,7 @@ class WorkerPool:
 
     def wait(self, worker: Worker) -> bool:
         """Let a worker wait for its next mailbox; False if it is not needed any more."""
+        # One that is new was made for a mailbox that waits.
         if worker.holders and len(self._idle) >= self._most_idle:
             return False
         self._idle.append(worker)

@@ -17,9 +17,9 @@ MAX_FIELDS = 100
 #: Bytes of the request line; gevent's pywsgi has about the same limit.
 _MAX_LINE = 8_000
 _REQUEST_LINE = re.compile(rb"([A-Z]{1,20}) (/[!$&-.0-;=@-~/]*)(?:\?([!-~]*))? HTTP/1\.1\r\n")
-#: No name has an underscore: in an environ it would be another one's. Each class excludes what follows it, so that this
-#: takes linear time.
-_FIELDS = re.compile(rb"(?:[!#$%&'*+.^`|~0-9A-Za-z-]+:[\t -~]*\r\n)*")
+#: No name has an underscore: in an environ it would be another one's; and none is long, as `_key` remembers them. Each
+#: class excludes what follows it, so that this takes linear time.
+_FIELDS = re.compile(rb"(?:[!#$%&'*+.^`|~0-9A-Za-z-]{1,100}:[\t -~]*\r\n)*")
 #: Names that are in a CGI environ without HTTP_ (RFC 3875 sections 4.1.2 and 4.1.3).
 _BARE = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 _MAX_LENGTH_DIGITS = 9
@@ -42,8 +42,11 @@ class RequestHead:
 
     @property
     def keeps_alive(self) -> bool:
-        """Tell whether the client asks for nothing else than that the connection goes on (RFC 9112 section 9.3)."""
-        return self.fields.get("HTTP_CONNECTION", "keep-alive").lower() == "keep-alive"
+        """Tell whether the connection goes on after the answer, as it was (RFC 9112 section 9.3).
+
+        Some proxies ask for an upgrade without saying to what.
+        """
+        return "HTTP_UPGRADE" not in self.fields and "close" not in self.fields.get("HTTP_CONNECTION", "").lower()
 
 
 def decode_head(data: bytes, most: int, before: RequestHead | None = None) -> RequestHead | None:

@@ -14,7 +14,7 @@ __all__ = ["NAMES", "Target", "load"]
 
 NAMES = (
     *("websocket", "handshake", "engine_4", "engine_3", "socket_packets", "values", "sessions"),
-    *("fields", "http"),
+    *("request_head", "fields", "http"),
 )
 
 

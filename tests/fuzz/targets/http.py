@@ -1,12 +1,14 @@
 """The whole HTTP entrance: heads, bodies, admission, the endpoint in web.py, sessions on both carriers.
 
-First byte: which of `SETTINGS`. Then steps with a group separator between them: the digit of a connection (0 to 3,
-opened when it is first named) and what is sent on it. The server's side is real, on socket pairs; ids are ``id1``,
-``id2`` …. Nobody may see an answer of 500 or an error in the log, and when all connections are closed nothing is left.
+First byte: which of `SETTINGS`, and from 128 on a greenlet for each connection from its begin, as where the loop is
+told not to wait for requests. Then steps with a group separator between them: the digit of a connection (0 to 3, opened
+when it is first named) and what is sent on it. The server's side is real, on socket pairs; ids are ``id1``, ``id2`` ….
+Nobody may see an answer of 500 or an error in the log, and when all connections are closed nothing is left.
 """
 
 from __future__ import annotations
 
+import _socket
 import logging
 import re
 import socket as socket_module
@@ -135,6 +137,14 @@ SEEDS = [
     ),
     _steps(0, b"0" + _get(b"/elsewhere"), b"0" + b"GET / HTTP/1.0\r\n\r\n"),
     _steps(0, b"0" + b"\x16\x03\x01\x02\x00\x01"),
+    _steps(128, b"0" + _get(), b"0" + _post(_SESSION, b"40"), b"0" + _get(_SESSION), b"0" + _get(_SESSION)),
+    _steps(0, b"0" + _get(), b"0" + _get(_SESSION)[:30], b"0" + _get(_SESSION)[30:], b"0" + _post(_SESSION, b"40")),
+    _steps(0, b"0" + _get(), b"0" + _get(_SESSION) + _get(_SESSION), b"0" + _post(_SESSION, b"40") + _get(b"/upload")),
+    _steps(
+        *(0, b"0" + _get(), b"0" + _get(_SESSION), b"1" + _post(_SESSION, b"40")),
+        *(b"0" + _get(_SESSION), b"1" + _post(_SESSION, b'42["echo",1]\x1e1'), b"0" + _get(_SESSION)),
+    ),
+    _steps(0, b"0" + _get(), b"0" + _post(_SESSION, b"40")[:-2], b"040", b"0" + _get(b"/x", b"Connection: close")),
     _steps(0, b"0" + _upgrade(_WEBSOCKET) + masked(0x81, b'40{"wish":"refuse"}'), b"0" + masked(0x81, b'451-["b",{}]')),
     _steps(
         0,
@@ -246,13 +256,17 @@ class Entrance:
 class _Client:
     """One connection: the server's end of a socket pair, and what came out of the other."""
 
-    def __init__(self, server: Any) -> None:
+    def __init__(self, server: Any, in_loop: bool) -> None:
         ours, theirs = socket_module.socketpair()
         self.socket = ours
         self.socket.setblocking(False)
         self.heard = b""
-        wrapped = gevent.socket.socket(fileno=theirs.detach())
-        self.handler = gevent.spawn(server.handle, wrapped, ("127.0.0.1", 9))
+        self.handler: Any = None
+        peer = ("127.0.0.1", 9)
+        if in_loop:
+            server.do_handle(_socket.socket(fileno=theirs.detach()), peer)
+        else:
+            self.handler = gevent.spawn(server.handle, gevent.socket.socket(fileno=theirs.detach()), peer)
 
     def send(self, data: bytes) -> None:
         try:
@@ -283,12 +297,13 @@ def run(data: bytes) -> None:
     if _entrance is None:
         _register()
         _entrance = Entrance()
-    _entrance.prepare(SETTINGS[data[0] % len(SETTINGS) if data else 0])
+    first = data[0] if data else 0
+    _entrance.prepare(SETTINGS[first % len(SETTINGS)])
     clients: dict[int, _Client] = {}
     for step in data[1:].split(b"\x1d"):
         if step and step[0] in CONNECTIONS:
             if step[0] not in clients:
-                clients[step[0]] = _Client(_entrance.server)
+                clients[step[0]] = _Client(_entrance.server, first < 128)
             clients[step[0]].send(step[1:])
             _entrance.turn()
             clients[step[0]].listen()
@@ -304,7 +319,8 @@ def _finish(entrance: Entrance, clients: list[_Client]) -> None:
     def ended() -> bool:
         for session in list(hub.clients.values()):  # those of requests that were still to be handled, too
             hub.close(session, "transport error")
-        return all(client.handler.dead for client in clients)
+        is_served = entrance.server.lines or entrance.server._workers.is_busy
+        return not is_served and all(client.handler is None or client.handler.dead for client in clients)
 
     entrance.wait_until(ended, "a request does not end")
     entrance.turn()
