@@ -148,7 +148,9 @@ class TestWaiting:
         assert (wire.state, wire.is_forgotten(), wire.socket.is_closed) == (State.SERVED, True, False)
         wire.socket.close()
 
-    @pytest.mark.parametrize("field", [{"Connection": "close"}, {"Connection": "Upgrade"}, {"Expect": "100-continue"}])
+    @pytest.mark.parametrize(
+        "field", [{"Connection": "close"}, {"Connection": "Upgrade", "Upgrade": "x"}, {"Expect": "100-continue"}]
+    )
     def test_neither_is_one_that_wants_more_than_an_answer(self, wire: Wire, field: dict[str, object]) -> None:
         wire.push("4a")
         wire.say(head("GET", f"/socket.io/?EIO=4&transport=polling&sid={wire.client.session.sid}", field))
