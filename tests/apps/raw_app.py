@@ -40,6 +40,7 @@ from webpy_socketio import (
     socketio_urls,
 )
 from webpy_socketio.hub.hub import default_hub
+from webpy_socketio.transport.timers import SLOT
 
 start_thread = monkey.get_original("_thread", "start_new_thread")
 settings = json.loads(sys.argv[2]) if len(sys.argv) > 2 else {}
@@ -238,8 +239,10 @@ def held():
         "sockets": sum(len(home.sockets) for home in homes),
         "channels": sum(len(home.channels) for home in homes),
         "members": sum(len(home.channels._channels) for home in homes),
-        "timed": len(hub.wheel),
-        "slots": len(hub.wheel._order),
+        "timed": len(hub.wheel) - sum(line.timer_slot >= 0 for line in server.lines),
+        "lines": len(server.lines),
+        # Slots whose time is over; those of the future are left empty by every request, also by the one that asks this.
+        "slots": sum(slot * SLOT < time.monotonic() - 1 for slot in hub.wheel._order),
         "busy workers": len(hub.workers.workers) - len(hub.workers._idle),
         "idle workers": len(hub.workers._idle),
         "budget": hub.budget.used,
