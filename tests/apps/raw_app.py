@@ -39,9 +39,7 @@ from webpy_socketio import (
     send,
     socketio_urls,
 )
-from webpy_socketio.gateway.line import Line
 from webpy_socketio.hub.hub import default_hub
-from webpy_socketio.hub.mailbox import Worker
 from webpy_socketio.transport.timers import SLOT
 
 start_thread = monkey.get_original("_thread", "start_new_thread")
@@ -241,27 +239,21 @@ def held():
         "sockets": sum(len(home.sockets) for home in homes),
         "channels": sum(len(home.channels) for home in homes),
         "members": sum(len(home.channels._channels) for home in homes),
-        # Not the connections that wait for a request, whose time is up later: they are among the descriptors.
-        "timed": sum(not isinstance(entry, Line) for entry in hub.wheel.entries()),
-        "slots": sum(is_kept(slot, entries) for slot, entries in hub.wheel._slots.items()),
+        "timed": len(hub.wheel) - sum(line.timer_slot >= 0 for line in server.lines),
+        "lines": len(server.lines),
+        # Slots whose time is over; those of the future are left empty by every request, also by the one that asks this.
+        "slots": sum(slot * SLOT < time.monotonic() - 1 for slot in hub.wheel._order),
         "busy workers": len(hub.workers.workers) - len(hub.workers._idle),
         "idle workers": len(hub.workers._idle),
         "budget": hub.budget.used,
         "descriptors": len(os.listdir("/proc/self/fd")),
         "watchers": watchers(),
-        "greenlets": sum(
-            isinstance(item, gevent.Greenlet) and not isinstance(item, Worker) and not item.dead
-            for item in gc.get_objects()
-        ),
+        "greenlets": sum(isinstance(item, gevent.Greenlet) and not item.dead for item in gc.get_objects())
+        - len(hub.workers.workers)
+        - len(server._workers._idle),
         "kilobytes": resident,
         "objects": len(gc.get_objects()),
     }
-
-
-def is_kept(slot, entries):
-    """Tell whether a slot of the wheel is for more than connections, or is there although its time is over."""
-    is_overdue = slot * SLOT < time.monotonic() - 1
-    return is_overdue or any(not isinstance(entry, Line) for entry in entries)
 
 
 def as_json(value):

@@ -17,7 +17,7 @@ from tests.support.waiting import wait_until
 #: What must be as before when all is over; those of an application that ends with its clients.
 COUNTED = (
     *("clients", "farewells", "addresses", "sockets", "channels", "members", "timed", "busy workers", "budget"),
-    *("descriptors", "watchers", "greenlets"),
+    *("lines", "descriptors", "watchers", "greenlets"),
 )
 #: Seconds that what was left behind may take to be noticed.
 NOTICED = 20.0
@@ -91,9 +91,13 @@ def undisturbed(server: FaultServer, listeners: int = 4) -> Iterator[None]:
 
 
 def settled(server: FaultServer) -> dict[str, Any]:
-    """Give what the server holds when nobody is there."""
-    wait_until(lambda: server.state()["clients"] == server.state()["timed"] == 0, NOTICED)
-    return server.held()
+    """Give what the server holds when nobody is there, not even whoever has asked before."""
+
+    def look() -> dict[str, Any] | None:
+        held = server.held()
+        return held if held["clients"] == held["timed"] == held["lines"] == 0 else None
+
+    return wait_until(look, NOTICED)
 
 
 def wait_until_only(server: FaultServer, before: dict[str, Any]) -> None:
