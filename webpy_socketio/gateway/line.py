@@ -14,7 +14,7 @@ from ..config import Config
 from ..hub.hub import Hub
 from ..transport.link import make_link
 from ..types import Environ
-from ..wire.request_head import RequestHead, decode_head
+from ..wire.request_head import Fields, RequestHead, decode_head
 from . import direct
 from .answers import Answer, Headers
 from .sending import unacknowledged
@@ -68,7 +68,7 @@ class Line:
         "_early",
         "_entrance",
         "_exchange",
-        "_head",
+        "_fields",
         "_is_over",
         "_link",
         "_left",
@@ -84,7 +84,8 @@ class Line:
         self.address = address
         self.is_noted = False
         self.timer_slot = -1
-        self._head: RequestHead | None = None
+        #: Those of the latest request: the next one mostly has the same.
+        self._fields: Fields | None = None
         self._exchange: direct.Exchange | None = None
         #: What has come while an answer was under way, and whether all has come that will.
         self._early = b""
@@ -115,8 +116,8 @@ class Line:
         if self._state is not _WAITING:
             self._put_aside(data)
             return
-        head = decode_head(data, self._entrance.socketio_config.max_head, self._head)
-        self._head = head
+        head = decode_head(data, self._entrance.socketio_config.max_head, self._fields)
+        self._fields = None if head is None else head.fields
         if head is None or not self._answer_directly(head, data):
             self._hand_over(data, head)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-__all__ = ["MAX_FIELDS", "RequestHead", "decode_head"]
+__all__ = ["MAX_FIELDS", "Fields", "RequestHead", "decode_head"]
 
 #: Fields of a head; more are a mistake or an attack (CVE-2024-37890).
 MAX_FIELDS = 100
@@ -25,20 +25,33 @@ _BARE = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
 _MAX_LENGTH_DIGITS = 9
 
 
-class RequestHead:
-    """A head of ``size`` bytes, and the ``length`` of the body behind it.
+class Fields:
+    """The header fields of a request: as they came, and by their names in an environ."""
 
-    ``environ`` has what a WSGI environ (PEP 3333) says of the request line and the fields.
+    __slots__ = ("block", "length", "values")
+
+    def __init__(self, block: bytes, values: dict[str, str]) -> None:
+        self.block = block
+        self.values = values
+        self.length = int(values.get("CONTENT_LENGTH", "0"))
+
+
+class RequestHead:
+    """A head of ``size`` bytes. ``environ`` has what a WSGI environ (PEP 3333) says of the request line and the
+    fields.
     """
 
-    __slots__ = ("block", "environ", "fields", "length", "size")
+    __slots__ = ("environ", "fields", "size")
 
-    def __init__(self, block: bytes, fields: dict[str, str], environ: dict[str, str], size: int) -> None:
-        self.block = block
+    def __init__(self, fields: Fields, environ: dict[str, str], size: int) -> None:
         self.fields = fields
         self.environ = environ
         self.size = size
-        self.length = int(fields.get("CONTENT_LENGTH", "0"))
+
+    @property
+    def length(self) -> int:
+        """Give the length of the body behind the head."""
+        return self.fields.length
 
     @property
     def keeps_alive(self) -> bool:
@@ -46,33 +59,33 @@ class RequestHead:
 
         Some proxies ask for an upgrade without saying to what.
         """
-        return "HTTP_UPGRADE" not in self.fields and "close" not in self.fields.get("HTTP_CONNECTION", "").lower()
+        return "HTTP_UPGRADE" not in self.environ and "close" not in self.environ.get("HTTP_CONNECTION", "").lower()
 
 
-def decode_head(data: bytes, most: int, before: RequestHead | None = None) -> RequestHead | None:
+def decode_head(data: bytes, most: int, before: Fields | None = None) -> RequestHead | None:
     """Decode the head of at most ``most`` bytes with which ``data`` begins; None if it is not complete, or is not as
-    plain as this module wants it. ``before`` is an earlier head of the same connection: clients repeat their fields.
+    plain as this module wants it. ``before`` has come earlier on the same connection: clients repeat their fields.
     """
     line = _REQUEST_LINE.match(data)
     end = data.find(b"\r\n\r\n") + 2
     if line is None or end < line.end() or end + 2 > most or line.end() > _MAX_LINE:
         return None
     block = data[line.end() : end]
-    fields = before.fields if before is not None and before.block == block else _decode_fields(block)
+    fields = before if before is not None and before.block == block else _decode_fields(block)
     if fields is None:
         return None
     method, path, query = line.groups(b"")
     environ = {
-        **fields,
+        **fields.values,
         "REQUEST_METHOD": method.decode(),
         "PATH_INFO": path.decode(),
         "QUERY_STRING": query.decode(),
         "SERVER_PROTOCOL": "HTTP/1.1",
     }
-    return RequestHead(block, fields, environ, end + 2)
+    return RequestHead(fields, environ, end + 2)
 
 
-def _decode_fields(block: bytes) -> dict[str, str] | None:
+def _decode_fields(block: bytes) -> Fields | None:
     if _FIELDS.fullmatch(block) is None:
         return None
     lines = block.decode().split("\r\n")[:-1]
@@ -86,7 +99,7 @@ def _decode_fields(block: bytes) -> dict[str, str] | None:
     length = fields.get("CONTENT_LENGTH", "0")
     if "HTTP_TRANSFER_ENCODING" in fields or "HTTP_EXPECT" in fields:
         return None
-    return fields if length.isdecimal() and len(length) <= _MAX_LENGTH_DIGITS else None
+    return Fields(block, fields) if length.isdecimal() and len(length) <= _MAX_LENGTH_DIGITS else None
 
 
 @lru_cache(maxsize=500)

@@ -72,4 +72,4 @@ def run(data: bytes) -> None:
         assert left[head.size :] == rest
         assert head.length == int(environ.get("CONTENT_LENGTH", "0"))
         left = rest[head.length :]
-        before = head if repeats else None
+        before = head.fields if repeats else None
