@@ -180,7 +180,7 @@ class SocketIOServer(pywsgi.WSGIServer):  # type: ignore[misc]  # its base is An
 
     def serve(self, line: Line, sock: Any, data: bytes, head: RequestHead | None) -> None:
         """Have a greenlet serve the request with which ``data`` begins."""
-        if head is not None and not primed.is_fit(head, data, self._path):
+        if head is not None and not primed.is_fit(head, self._path):
             head = None
         self._workers.put(Mailbox(), self._serve, (sock, line, data, head))
 

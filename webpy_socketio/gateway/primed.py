@@ -13,7 +13,7 @@ from ..wire.request_head import RequestHead
 __all__ = ["is_fit", "make_environ", "prime"]
 
 
-def is_fit(head: RequestHead, data: bytes, endpoint: str) -> bool:
+def is_fit(head: RequestHead, endpoint: str) -> bool:
     """Tell whether a request can be answered without pywsgi's parser.
 
     Upgrades elsewhere than at the ``endpoint`` may be some other package's, which reads frames from pywsgi's reader.
