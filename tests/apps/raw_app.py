@@ -184,6 +184,11 @@ def send_bytes(request, socket, context, count, size):
             break
 
 
+@on_event("volatile")
+def send_volatile(request, socket, context, *values):
+    socket.volatile.emit("volatile", *values)
+
+
 @on_event("blob")
 def send_back(request, socket, context, blob):
     socket.emit("blob", blob)

@@ -1,8 +1,8 @@
 """What goes wrong with other servers of this kind (python-socketio 5.18.1 on gevent, socket.io 4.8.4), tried on ours.
 
 The letters are those under which the defects were written down. D, leaving that costs more the more clients are there,
-is a matter of counting steps inside the process: tests/hub/test_cost_of_leaving.py. G, H and I concern connection state
-recovery and clusters by Redis, which have their own tests where there is such a thing.
+is a matter of counting steps inside the process: tests/hub/test_cost_of_leaving.py. H and I concern adapters of Redis,
+which have their own tests where there is such a thing.
 """
 
 from __future__ import annotations
@@ -89,3 +89,21 @@ def test_peer_defect_f_forty_emits_in_one_post(server: RawServer, count: int) ->
         events = [f'42["echo",{number}]' for number in range(count)]
         assert session.post(SEPARATOR.join(events)).text == "ok"
         assert [session.receive() for _ in range(count)] == [["echo", number] for number in range(count)]
+
+
+@pytest.mark.parametrize("kind", [WebSocketSession, PollingSession])
+def test_peer_defect_g_an_offer_of_recovery_changes_no_event(
+    server: RawServer, kind: type[WebSocketSession] | type[PollingSession]
+) -> None:
+    # There is no recovery of a session's state here: a client that offers it is new, and is told so by getting no pid.
+    with kind(server.port, joined=False) as session:
+        session.send_packet('40{"pid":"of an earlier session","offset":"of an event"}')
+        answer = session.next_packet()
+        assert answer.startswith('40{"sid":')
+        assert "pid" not in answer
+        for values in ([], ["a trailing string"], [1, "", "an offset?"]):
+            if kind is WebSocketSession:  # on polling, a volatile event finds no GET that it could leave with
+                session.emit("volatile", *values)
+                assert session.receive() == ["volatile", *values]
+            session.emit("echo", *values)
+            assert session.receive() == ["echo", *values]
