@@ -108,7 +108,7 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
         pool = self._pool
         try:
             while pool.wait(self):
-                while self._empty(self.mailbox) and pool.go_on(self):  # type: ignore[arg-type]  # not None after either
+                while self.mailbox is not None and self._empty(self.mailbox):
                     pass
                 if not self.is_clean:
                     break
@@ -121,23 +121,27 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
             super().rawlink(pool.discharge)
 
     def _empty(self, mailbox: Mailbox) -> bool:
-        """Run the tasks of a mailbox; False as soon as something of a task may be left in this greenlet."""
+        """Run the tasks of a mailbox, and take the next one for it; False as soon as something of a task may be left in
+        this greenlet.
+        """
         pool, tasks = self._pool, mailbox.tasks
         is_untouched, holders = True, getrefcount(self)
         try:
             while tasks and is_untouched:
                 function, argument = tasks.popleft()
                 Context().run(function, argument)
-                if not self.is_clean:
+                is_clean = self.is_clean
+                if not is_clean:
                     self._end_locals()
+                    is_clean = self.is_clean
                 # Who resumed it after a wait holds on to it as well: then the pool looks, when it is idle.
-                is_untouched = pool.running is self and getrefcount(self) == holders and self.is_clean
+                is_untouched = is_clean and pool.running is self and getrefcount(self) == holders
         except Exception:
             logger.exception("A task of a mailbox failed")
             is_untouched = False
         if is_untouched or self.is_clean:
-            self.mailbox = None
             pool.release(mailbox)
+            self.mailbox = pool.ready.popleft() if is_untouched and pool.ready else None
         return is_untouched
 
 
@@ -155,7 +159,8 @@ class WorkerPool:
     def __init__(self, max_workers: int) -> None:
         self._max_workers = max_workers
         self._most_idle = MAX_IDLE
-        self._ready: deque[Mailbox] = deque()
+        #: Mailboxes that wait for a worker.
+        self.ready: deque[Mailbox] = deque()
         self._idle: list[Worker] = []
         self.workers: set[Worker] = set()
         #: Who was given a mailbox by the loop just now and has not waited since.
@@ -172,7 +177,7 @@ class WorkerPool:
     @property
     def is_busy(self) -> bool:
         """Tell whether any mailbox runs or waits to run, but for one that the caller itself runs."""
-        return bool(self._ready) or len(self.workers) - (getcurrent() in self.workers) > len(self._idle)
+        return bool(self.ready) or len(self.workers) - (getcurrent() in self.workers) > len(self._idle)
 
     def put(self, mailbox: Mailbox, function: Callable[[Any], object], argument: Any) -> None:
         """Add a task. It runs at the end of the loop's turn, with all others of the turn, if a worker is free."""
@@ -182,8 +187,9 @@ class WorkerPool:
             mailbox.tasks.append((function, argument))
         if not mailbox.is_scheduled:
             mailbox.is_scheduled = True
-            self._ready.append(mailbox)
-            self.request()
+            self.ready.append(mailbox)
+            if not self._is_requested:
+                self.request()
 
     def put_first(self, mailbox: Mailbox, function: Callable[[Any], object], argument: Any) -> None:
         """Put a task back to the front: it was interrupted while its mailbox's worker ran it."""
@@ -192,18 +198,18 @@ class WorkerPool:
 
     def request(self) -> None:
         """Have the loop call ``run_ready`` soon, if anything is ready."""
-        if not self._is_requested and self._ready:
+        if not self._is_requested and self.ready:
             self._is_requested = True
             self._hub.loop.run_callback(self.run_ready)
 
     def run_ready(self) -> None:
         """Run what can run until each worker waits or is done. Only to be called in the loop."""
         self._is_requested = False
-        while self._ready:
+        while self.ready:
             worker = self._find_worker()
             if worker is None:
                 return  # whoever is done first goes on with it
-            worker.mailbox = self._ready.popleft()
+            worker.mailbox = self.ready.popleft()
             self.running = worker
             worker.switch()
             self.running = None
@@ -243,17 +249,10 @@ class WorkerPool:
             return False
         return True
 
-    def go_on(self, worker: Worker) -> bool:
-        """Give a worker in which nothing is left the next mailbox at once, if there is one."""
-        if not self._ready:
-            return False
-        worker.mailbox = self._ready.popleft()
-        return True
-
     def release(self, mailbox: Mailbox) -> None:
         """Take a mailbox back from its worker: more may have come meanwhile."""
         if mailbox.tasks:
-            self._ready.append(mailbox)
+            self.ready.append(mailbox)
             self.request()
         else:
             mailbox.tasks = None
@@ -281,10 +280,10 @@ class WorkerPool:
 
     def abandon(self) -> None:
         """Forget in a forked child what waits to run: the parent runs it."""
-        for mailbox in (*self._ready, *(worker.mailbox for worker in self.workers)):
+        for mailbox in (*self.ready, *(worker.mailbox for worker in self.workers)):
             if mailbox is not None and mailbox.tasks is not None:
                 mailbox.tasks.clear()  # in place: a worker that goes on in the child may hold it
-        self._ready.clear()
+        self.ready.clear()
 
     def close(self) -> None:
         """End the idle workers; busy ones end when their handlers do."""

@@ -167,7 +167,9 @@ class Outbox:
         """
         packets = self.packets
         if len(packets) == 1:
-            self._count(-self.size)
+            if self.stuck:
+                self._budget.used -= self.size
+            self.size = 0
             self.packets = []
             return packets[0].frames() if deflater is None else packets[0].deflated_frames(deflater)
         packets = self._take_some(at_most)

@@ -128,9 +128,15 @@ def _header(kind: int, namespace: str) -> bytes:
     return _DIGITS[kind] if namespace == "/" else b"%d%s," % (kind, namespace.encode())
 
 
-def _encode(kind: int, namespace: str, id_: int | None, values: object) -> tuple[bytes, list[bytes]]:
+def encode_event(
+    namespace: str, id_: int | None, arguments: list[object], kind: int = EVENT
+) -> tuple[bytes, list[bytes]]:
+    """Encode an event (``arguments`` begin with its name) to text and attachments; ``id_`` asks for an ack.
+
+    The ``kind`` may be ACK, whose packets have the same form.
+    """
     attachments: list[bytes] = []
-    text = encode_value(values, attachments)
+    text = encode_value(arguments, attachments)
     head = _DIGITS[kind]
     if id_ is None and namespace == "/" and not attachments:
         return head + text, attachments
@@ -141,14 +147,9 @@ def _encode(kind: int, namespace: str, id_: int | None, values: object) -> tuple
     return (head + text if id_ is None else b"%b%d%b" % (head, id_, text)), attachments
 
 
-def encode_event(namespace: str, id_: int | None, arguments: list[object]) -> tuple[bytes, list[bytes]]:
-    """Encode an event (``arguments`` begin with its name) to text and attachments; ``id_`` asks for an ack."""
-    return _encode(EVENT, namespace, id_, arguments)
-
-
 def encode_ack(namespace: str, id_: int, values: list[object]) -> tuple[bytes, list[bytes]]:
     """Encode the ack ``id_`` with its values to text and attachments."""
-    return _encode(ACK, namespace, id_, values)
+    return encode_event(namespace, id_, values, ACK)
 
 
 def encode_connect(namespace: str, session_id: str) -> bytes:
