@@ -17,7 +17,6 @@ SECONDS_EACH ?= 600
 VENV := .venv
 PY := $(VENV)/bin/python
 CLIENT := webpy_socketio/static/vendor/socket.io.min.js
-TEST_OUTPUT := .test-output
 NPM_CI := npm ci --loglevel=error
 SYSTEM := PYTHON=$(PYTHON) .ci/system-packages
 
@@ -74,12 +73,9 @@ demo: venv ## the chat example on http://127.0.0.1:$(PORT)/
 
 # --- checking -----------------------------------------------------------------------------------------------------
 
-# pytest's closing line comes last: the gates on coverage print before it is repeated.
 test: system venv client npm lint ## all checks and all tests, with the gates on coverage
 	$(PY) -m coverage erase
-	$(PY) -m coverage run -m pytest $(PYTEST_ARGS) | tee $(TEST_OUTPUT)
-	$(PY) -m tests.support.gates
-	@tail -n 1 $(TEST_OUTPUT)
+	$(PY) -m tests.support.side_by_side $(PYTEST_ARGS)
 
 lint: venv ## ruff and mypy --strict
 	$(PY) -m ruff check .
@@ -158,5 +154,5 @@ scale: $(BENCH)/.made ## how cost grows, and 150,000 connections on this machine
 
 clean: ## remove all that the other commands made
 	rm -rf $(VENV) .venvs .compiled build dist *.egg-info node_modules tests/js/node_modules webpy_socketio/static/vendor
-	rm -rf .coverage $(TEST_OUTPUT) .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

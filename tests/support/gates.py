@@ -1,6 +1,7 @@
 """What has to hold after the tests: full branch coverage of the pure layers, and a reason for every waiver.
 
-Run by ``make test`` as ``python -m tests.support.gates``, on the coverage data that the tests have just written.
+``make test`` looks at them when its tests have run (`tests.support.side_by_side`), on the coverage data that these have
+just written; ``python -m tests.support.gates`` does so again.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from tests.support.processes import ROOT
 PACKAGE = ROOT / "webpy_socketio"
 
 MADE = {".venv", ".venvs", "node_modules", "vendor", "__pycache__", ".hypothesis", ".mypy_cache", ".ruff_cache"}
-MADE |= {".pytest_cache", "webpy_socketio.egg-info", ".test-output", ".coverage"}
+MADE |= {".pytest_cache", "webpy_socketio.egg-info", ".coverage"}
 """Names of what the tools leave in a working directory."""
 
 WAIVER = re.compile(r"#\s*(?P<kind>pragma: no (?:cover|branch)|type: ignore)(?:\[[\w, -]+\])?(?P<rest>.*)")
