@@ -26,7 +26,6 @@ from .events import (
 from .gateway.endpoint import socketio, socketio_urls
 from .gateway.webpy_databases import close_databases as _close_databases
 from .gateway.webpy_locals import repair_web_locals as _repair_web_locals
-from .hub.mailbox import cleanups as _cleanups
 from .hub.out_of_band import broadcast, broadcast_channel, emit, send
 from .hub.out_of_band import call as call
 from .hub.out_of_band import channel_members as channel_members
@@ -34,6 +33,7 @@ from .hub.out_of_band import channels as channels
 from .hub.out_of_band import clients as clients
 from .hub.out_of_band import disconnect as disconnect
 from .hub.socket import Socket as Socket
+from .hub.worker import cleanups as _cleanups
 from .limit_rules import Violation as Violation
 from .limits import on_limit as on_limit
 from .limits import rate_limit as rate_limit

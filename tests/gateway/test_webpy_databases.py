@@ -13,7 +13,7 @@ import pytest
 import web
 
 from webpy_socketio.gateway.webpy_databases import close_databases
-from webpy_socketio.hub.mailbox import cleanups
+from webpy_socketio.hub.worker import cleanups
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from tests.hub.conftest import Log
 from tests.support.dummy import connected
 from tests.support.waiting import wait_until
 from webpy_socketio import on_event, on_message
-from webpy_socketio.hub import mailbox as mailbox_module
+from webpy_socketio.hub import worker as worker_module
 from webpy_socketio.hub.hub import Hub
 from webpy_socketio.hub.mailbox import MAX_IDLE, Mailbox, WorkerPool
 
@@ -508,7 +508,7 @@ class TestWorkers:
         def broken() -> None:
             raise ValueError("no")
 
-        monkeypatch.setattr(mailbox_module, "cleanups", [broken, lambda: seen.append(mine.user)])
+        monkeypatch.setattr(worker_module, "cleanups", [broken, lambda: seen.append(mine.user)])
 
         @on_message
         def chat(request: Any, socket: Any, context: Any, message: Any) -> None:
@@ -522,7 +522,7 @@ class TestWorkers:
 
     def test_what_leaves_nothing_behind_is_not_cleaned_up(self, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
         called: list[int] = []
-        monkeypatch.setattr(mailbox_module, "cleanups", [lambda: called.append(1)])
+        monkeypatch.setattr(worker_module, "cleanups", [lambda: called.append(1)])
 
         @on_message
         def chat(request: Any, socket: Any, context: Any, message: Any) -> None:

@@ -1,4 +1,4 @@
-"""Mailboxes and the greenlets that empty them.
+"""Mailboxes, and how many greenlets empty them.
 
 A mailbox belongs to one socket; its tasks run one at a time and in order. Workers are pooled and reused, but leak
 nothing from one task to the next: each task has a fresh `contextvars` context, its greenlet-locals end with it, and a
@@ -16,23 +16,16 @@ from typing import Any
 
 import gevent
 from gevent import GreenletExit, getcurrent
-from gevent.local import local
 
-__all__ = ["Mailbox", "Worker", "WorkerPool", "cleanups"]
+from .worker import Worker
+
+__all__ = ["Mailbox", "WorkerPool"]
 
 logger = logging.getLogger("webpy_socketio.hub")
 #: Idle workers that are kept: more than this many handlers rarely run at once again.
 MAX_IDLE = 100
 
-#: Where callbacks come from that forget what was kept for a greenlet: its locals, and the thread that `threading`, and
-#: with it each line of a log, takes it for.
-_FORGETFUL = frozenset((local.__module__, "gevent.threading"))
-
 Task = tuple[Callable[[Any], object], Any]
-
-#: Called in a worker in whose greenlet-locals a task has left something, before they end: for what must not wait for
-#: the garbage collector.
-cleanups: list[Callable[[], object]] = []
 
 
 class Mailbox:
@@ -51,116 +44,13 @@ class Mailbox:
         return not self.is_scheduled and not self.tasks
 
 
-class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its published types only
-    """A greenlet that empties mailboxes.
-
-    What a task may leave behind in it: greenlet-locals and attributes, which end with the task (locals link to their
-    greenlet, to be told of its end), other links, with which the worker ends, and references to it, of which the one in
-    a running `gevent.Timeout` would hit a later task. Those are found by counting: ``holders`` is the number of
-    references to an idle worker that nobody holds on to.
-    """
-
-    def __init__(self, pool: WorkerPool) -> None:
-        super().__init__()
-        self.spawn_tree_locals: dict[str, Any] = {}  # Any: the application's. gevent would share one with all workers
-        self.mailbox: Mailbox | None = None
-        self.holders = 0
-        #: The greenlet-locals of the running task, which want to hear when it ends.
-        self._locals: list[Callable[[Any], object]] = []
-        self._pool = pool
-        self._attributes = 0
-        self._attributes = len(self.__dict__)
-
-    @property
-    def is_clean(self) -> bool:
-        """Tell whether no task left anything in this greenlet, references to it aside."""
-        is_unlinked = not (self._locals or self.has_links() or self.spawn_tree_locals)
-        return is_unlinked and len(self.__dict__) == self._attributes
-
-    def rawlink(self, callback: Callable[[Any], object]) -> None:
-        """Have the end of this greenlet told to ``callback``; that of the running task, if it only forgets what it
-        kept for the greenlet.
-
-        All others are told by the loop, as gevent does it: they may switch to somebody who waits for this greenlet.
-        """
-        if type(callback).__module__ in _FORGETFUL or getattr(callback, "__module__", None) in _FORGETFUL:
-            self._locals.append(callback)
-        else:
-            super().rawlink(callback)
-
-    def unlink(self, callback: Callable[[Any], object]) -> None:
-        """Forget a callback."""
-        if callback in self._locals:
-            self._locals.remove(callback)
-        else:
-            super().unlink(callback)
-
-    def _end_locals(self) -> None:
-        """Let go of all that the task has left in this greenlet, as if that had ended."""
-        _clean_up()
-        while self._locals:  # what dies with one of them may make another one
-            self._locals.pop()(self)
-        self.spawn_tree_locals = {}
-        for name in list(self.__dict__)[self._attributes :]:
-            delattr(self, name)
-
-    def _run(self) -> None:
-        pool = self._pool
-        try:
-            while pool.wait(self):
-                while self.mailbox is not None and self._empty(self.mailbox):
-                    pass
-                if not self.is_clean:
-                    break
-        finally:
-            pool.dismiss(self)
-            # Greenlet-locals first: a database connection with its transaction.
-            if self._locals:
-                self._end_locals()
-            # Behind what else is linked to it.
-            super().rawlink(pool.discharge)
-
-    def _empty(self, mailbox: Mailbox) -> bool:
-        """Run the tasks of a mailbox, and take the next one for it; False as soon as something of a task may be left in
-        this greenlet.
-        """
-        pool, tasks = self._pool, mailbox.tasks
-        is_untouched, holders = True, getrefcount(self)
-        try:
-            while tasks and is_untouched:
-                function, argument = tasks.popleft()
-                Context().run(function, argument)
-                is_clean = self.is_clean
-                if not is_clean:
-                    self._end_locals()
-                    is_clean = self.is_clean
-                # Who resumed it after a wait holds on to it as well: then the pool looks, when it is idle.
-                is_untouched = is_clean and pool.running is self and getrefcount(self) == holders
-        except Exception:
-            logger.exception("A task of a mailbox failed")
-            is_untouched = False
-        if is_untouched or self.is_clean:
-            pool.release(mailbox)
-            self.mailbox = pool.ready.popleft() if is_untouched and pool.ready else None
-        return is_untouched
-
-
-def _clean_up() -> None:
-    for cleanup in cleanups:
-        try:
-            cleanup()
-        except Exception:
-            logger.exception("Cleaning up behind a handler failed")
-
-
 class WorkerPool:
     """The workers of one loop: as many as have something to do, at most ``max_workers``."""
 
     def __init__(self, max_workers: int) -> None:
         self._max_workers = max_workers
         self._most_idle = MAX_IDLE
-        #: Mailboxes that wait for a worker.
-        self.ready: deque[Mailbox] = deque()
+        self._ready: deque[Mailbox] = deque()
         self._idle: list[Worker] = []
         self.workers: set[Worker] = set()
         #: Who was given a mailbox by the loop just now and has not waited since.
@@ -177,7 +67,7 @@ class WorkerPool:
     @property
     def is_busy(self) -> bool:
         """Tell whether any mailbox runs or waits to run, but for one that the caller itself runs."""
-        return bool(self.ready) or len(self.workers) - (getcurrent() in self.workers) > len(self._idle)
+        return bool(self._ready) or len(self.workers) - (getcurrent() in self.workers) > len(self._idle)
 
     def put(self, mailbox: Mailbox, function: Callable[[Any], object], argument: Any) -> None:
         """Add a task. It runs at the end of the loop's turn, with all others of the turn, if a worker is free."""
@@ -187,7 +77,7 @@ class WorkerPool:
             mailbox.tasks.append((function, argument))
         if not mailbox.is_scheduled:
             mailbox.is_scheduled = True
-            self.ready.append(mailbox)
+            self._ready.append(mailbox)
             if not self._is_requested:
                 self.request()
 
@@ -198,18 +88,18 @@ class WorkerPool:
 
     def request(self) -> None:
         """Have the loop call ``run_ready`` soon, if anything is ready."""
-        if not self._is_requested and self.ready:
+        if not self._is_requested and self._ready:
             self._is_requested = True
             self._hub.loop.run_callback(self.run_ready)
 
     def run_ready(self) -> None:
         """Run what can run until each worker waits or is done. Only to be called in the loop."""
         self._is_requested = False
-        while self.ready:
+        while self._ready:
             worker = self._find_worker()
             if worker is None:
                 return  # whoever is done first goes on with it
-            worker.mailbox = self.ready.popleft()
+            worker.mailbox = self._ready.popleft()
             self.running = worker
             worker.switch()
             self.running = None
@@ -225,7 +115,7 @@ class WorkerPool:
             worker.throw(GreenletExit)
         if len(self.workers) >= self._max_workers:
             return None
-        self.running = worker = Worker(self)
+        self.running = worker = Worker(self.serve, self.discharge)
         self.workers.add(worker)
         worker.switch()
         self.running = None
@@ -233,7 +123,18 @@ class WorkerPool:
         worker.holders = getrefcount(worker)
         return worker
 
-    def wait(self, worker: Worker) -> bool:
+    def serve(self, worker: Worker) -> None:
+        """Empty mailboxes in a worker's own greenlet, until it is not needed any more or something is left in it."""
+        try:
+            while self._wait(worker):
+                while worker.mailbox is not None and self._empty(worker, worker.mailbox):
+                    pass
+                if not worker.is_clean:
+                    break
+        finally:
+            self._dismiss(worker)
+
+    def _wait(self, worker: Worker) -> bool:
         """Let a worker wait for its next mailbox; False if it is not needed any more."""
         # One that is new was made for a mailbox that waits.
         if worker.holders and len(self._idle) >= self._most_idle:
@@ -249,16 +150,40 @@ class WorkerPool:
             return False
         return True
 
+    def _empty(self, worker: Worker, mailbox: Mailbox) -> bool:
+        """Run the tasks of a mailbox, and give its worker the next one; False as soon as something of a task may be
+        left in that greenlet.
+        """
+        tasks = mailbox.tasks
+        is_untouched, holders = True, getrefcount(worker)
+        try:
+            while tasks and is_untouched:
+                function, argument = tasks.popleft()
+                Context().run(function, argument)
+                is_clean = worker.is_clean
+                if not is_clean:
+                    worker.end_locals()
+                    is_clean = worker.is_clean
+                # Who resumed it after a wait holds on to it as well: then the pool looks, when it is idle.
+                is_untouched = is_clean and self.running is worker and getrefcount(worker) == holders
+        except Exception:
+            logger.exception("A task of a mailbox failed")
+            is_untouched = False
+        if is_untouched or worker.is_clean:
+            self.release(mailbox)
+            worker.mailbox = self._ready.popleft() if is_untouched and self._ready else None
+        return is_untouched
+
     def release(self, mailbox: Mailbox) -> None:
         """Take a mailbox back from its worker: more may have come meanwhile."""
         if mailbox.tasks:
-            self.ready.append(mailbox)
+            self._ready.append(mailbox)
             self.request()
         else:
             mailbox.tasks = None
             mailbox.is_scheduled = False
 
-    def dismiss(self, worker: Worker) -> None:
+    def _dismiss(self, worker: Worker) -> None:
         """Take note that a worker is about to end: it gets nothing to do any more."""
         if worker in self._idle:
             self._idle.remove(worker)
@@ -280,10 +205,10 @@ class WorkerPool:
 
     def abandon(self) -> None:
         """Forget in a forked child what waits to run: the parent runs it."""
-        for mailbox in (*self.ready, *(worker.mailbox for worker in self.workers)):
+        for mailbox in (*self._ready, *(worker.mailbox for worker in self.workers)):
             if mailbox is not None and mailbox.tasks is not None:
                 mailbox.tasks.clear()  # in place: a worker that goes on in the child may hold it
-        self.ready.clear()
+        self._ready.clear()
 
     def close(self) -> None:
         """End the idle workers; busy ones end when their handlers do."""

@@ -1,0 +1,99 @@
+"""The greenlets that empty mailboxes, and what tasks leave behind in them.
+
+A module of its own, as mypyc cannot compile what is built on a class of gevent's.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from gevent.local import local
+
+__all__ = ["Worker", "cleanups"]
+
+logger = logging.getLogger("webpy_socketio.hub")
+
+#: Where callbacks come from that forget what was kept for a greenlet: its locals, and the thread that `threading`, and
+#: with it each line of a log, takes it for.
+_FORGETFUL = frozenset((local.__module__, "gevent.threading"))
+
+#: Called in a worker in whose greenlet-locals a task has left something, before they end: for what must not wait for
+#: the garbage collector.
+cleanups: list[Callable[[], object]] = []
+
+
+class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its published types only
+    """A greenlet that empties mailboxes: ``serve`` does it, and ``on_end`` is told when it has ended.
+
+    What a task may leave behind in it: greenlet-locals and attributes, which end with the task (locals link to their
+    greenlet, to be told of its end), other links, with which the worker ends, and references to it, of which the one in
+    a running `gevent.Timeout` would hit a later task. Those are found by counting: ``holders`` is the number of
+    references to an idle worker that nobody holds on to.
+    """
+
+    def __init__(self, serve: Callable[[Worker], None], on_end: Callable[[Worker], object]) -> None:
+        super().__init__()
+        self.spawn_tree_locals: dict[str, Any] = {}  # Any: the application's. gevent would share one with all workers
+        #: What it empties. Any: a mailbox, whose module knows this one
+        self.mailbox: Any = None
+        self.holders = 0
+        #: The greenlet-locals of the running task, which want to hear when it ends.
+        self._locals: list[Callable[[Any], object]] = []
+        self._serve = serve
+        self._on_end = on_end
+        self._attributes = 0
+        self._attributes = len(self.__dict__)
+
+    @property
+    def is_clean(self) -> bool:
+        """Tell whether no task left anything in this greenlet, references to it aside."""
+        is_unlinked = not (self._locals or self.has_links() or self.spawn_tree_locals)
+        return is_unlinked and len(self.__dict__) == self._attributes
+
+    def rawlink(self, callback: Callable[[Any], object]) -> None:
+        """Have the end of this greenlet told to ``callback``; that of the running task, if it only forgets what it
+        kept for the greenlet.
+
+        All others are told by the loop, as gevent does it: they may switch to somebody who waits for this greenlet.
+        """
+        if type(callback).__module__ in _FORGETFUL or getattr(callback, "__module__", None) in _FORGETFUL:
+            self._locals.append(callback)
+        else:
+            super().rawlink(callback)
+
+    def unlink(self, callback: Callable[[Any], object]) -> None:
+        """Forget a callback."""
+        if callback in self._locals:
+            self._locals.remove(callback)
+        else:
+            super().unlink(callback)
+
+    def end_locals(self) -> None:
+        """Let go of all that the task has left in this greenlet, as if that had ended."""
+        _clean_up()
+        while self._locals:  # what dies with one of them may make another one
+            self._locals.pop()(self)
+        self.spawn_tree_locals = {}
+        for name in list(self.__dict__)[self._attributes :]:
+            delattr(self, name)
+
+    def _run(self) -> None:
+        try:
+            self._serve(self)
+        finally:
+            # Greenlet-locals first: a database connection with its transaction.
+            if self._locals:
+                self.end_locals()
+            # Behind what else is linked to it.
+            super().rawlink(self._on_end)
+
+
+def _clean_up() -> None:
+    for cleanup in cleanups:
+        try:
+            cleanup()
+        except Exception:
+            logger.exception("Cleaning up behind a handler failed")
