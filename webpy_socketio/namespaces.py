@@ -273,7 +273,7 @@ class Namespace(MethodAccess):
         except BaseException as error:  # as for handlers
             logger.error("A greenlet of socket %s failed", self.socket.label, exc_info=error)
             if self.socket.state is not State.ENDED:
-                self.socket.hub.workers.put(self.socket.mailbox, _run_on_error, (self.socket, error))
+                self.socket.hub.workers.put(self.socket.mailbox, run_on_error, self.socket, error)
 
     def job_done(self, job: gevent.Greenlet[..., Any]) -> None:
         """Forget a greenlet that has ended."""
@@ -296,10 +296,6 @@ class Namespace(MethodAccess):
         if self.socket.hub.message_log.is_on():
             self.socket.hub.message_log.write(self.socket.request, "broadcast", arguments)
         return count
-
-
-def _run_on_error(job: tuple[Socket, BaseException]) -> None:
-    run_on_error(*job)
 
 
 #: The names of gevent-socketio.

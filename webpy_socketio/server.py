@@ -140,8 +140,7 @@ class SocketIOServer(pywsgi.WSGIServer):  # type: ignore[misc]  # its base is An
         """Serve an HTTP connection that does not wait in the loop."""
         self._run(self.handler_class(sock, address, self))
 
-    def _serve(self, request: tuple[Any, Line, bytes, RequestHead | None]) -> None:
-        raw, line, data, head = request
+    def _serve(self, raw: Any, line: Line, data: bytes, head: RequestHead | None) -> None:
         sock = LazySocket(raw, data if head is None else data[head.size :])
         try:
             reader = open_reader(sock) if head is None else NoBody()
@@ -182,7 +181,7 @@ class SocketIOServer(pywsgi.WSGIServer):  # type: ignore[misc]  # its base is An
         """Have a greenlet serve the request with which ``data`` begins."""
         if head is not None and not primed.is_fit(head, self._path):
             head = None
-        self._workers.put(Mailbox(), self._serve, (sock, line, data, head))
+        self._workers.put(Mailbox(), self._serve, sock, line, data, head)
 
     def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> None:
         """Serve a TLS connection after its handshake, which has ``head_timeout`` seconds."""

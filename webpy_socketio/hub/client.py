@@ -76,7 +76,7 @@ class Client(EngineClient):
         outcome = self.peer.receive_packet(packet) if type(packet) is Packet else packet
         if type(outcome) is Membership:
             socket: Socket = outcome.owner  # type: ignore[assignment]  # the owner of a joined membership is its socket
-            self.hub.workers.put(socket.mailbox, dispatch.run_event, (socket, packet))
+            self.hub.workers.put(socket.mailbox, dispatch.run_event, socket, packet)
             self.queued += 1
             if self.queued > self.hub.config.mailbox_high and not self.is_paused:
                 self._slow_down()

@@ -161,10 +161,10 @@ class HubCore:
             return
         waiting = len(self._journal.tasks or ())
         if waiting < MAX_LINES:
-            self.workers.put(self._journal, _write_line, (log, level, text, args, exc_info))
+            self.workers.put(self._journal, _write_line, log, level, text, args, exc_info)
         elif waiting == MAX_LINES:
-            lost = (hub_logger, logging.WARNING, "The log is too slow: lines are left out", (), None)
-            self.workers.put(self._journal, _write_line, lost)
+            lost = "The log is too slow: lines are left out"
+            self.workers.put(self._journal, _write_line, hub_logger, logging.WARNING, lost, (), None)
 
     def receive_failure(self) -> None:
         """Log an exception that our own code raised in a callback of the loop; called in the ``except`` clause."""
@@ -268,6 +268,5 @@ def _wait_while(condition: Callable[[], bool], timeout: float) -> None:
         gevent.sleep(0.01)
 
 
-def _write_line(entry: tuple[logging.Logger, int, str, tuple[object, ...], Any]) -> None:
-    log, level, text, args, exc_info = entry
+def _write_line(log: logging.Logger, level: int, text: str, args: tuple[object, ...], exc_info: Any) -> None:
     log.log(level, text, *args, exc_info=exc_info)

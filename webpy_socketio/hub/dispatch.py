@@ -23,9 +23,8 @@ logger = logging.getLogger("webpy_socketio.hub")
 _ENDED, _MESSAGE = State.ENDED, Event.MESSAGE
 
 
-def run_event(job: tuple[Socket, Packet]) -> None:
+def run_event(socket: Socket, packet: Packet) -> None:
     """Run the handlers of an event that the client sent, and ack it if the client asked for that."""
-    socket, packet = job
     try:
         _run(socket, packet)
     finally:
@@ -83,7 +82,7 @@ def _run_all(socket: Socket, arguments: list[Any], channel: str | None, answer: 
         if handler.pattern is not None and not handler.matches(channel, socket.channels):
             continue
         if handler.event is _MESSAGE:
-            call(socket, handler, arguments[1:2] or (None,), answer)
+            call(socket, handler, (arguments[1] if len(arguments) > 1 else None,), answer)
         else:
             _run_handler(socket, handler, arguments, answer)
 

@@ -29,16 +29,16 @@ def begin_connect(socket: Socket, peer: Peer) -> None:
     """Run ``on_connect`` in a worker; where nobody listens, let the client in at once."""
     if socket.hub.registry.of(socket.namespace, Event.CONNECT) or socket.hub.registry.processors:
         socket.client.begin_task()
-        socket.hub.workers.put(socket.mailbox, _run_connect, (socket, peer))
+        socket.hub.workers.put(socket.mailbox, _run_connect, socket, peer)
     else:
         _accept(socket, peer)
 
 
-def _run_connect(job: tuple[Socket, Peer]) -> None:
+def _run_connect(socket: Socket, peer: Peer) -> None:
     try:
-        _decide(*job)
+        _decide(socket, peer)
     finally:
-        job[0].client.finish_task()
+        socket.client.finish_task()
 
 
 def _decide(socket: Socket, peer: Peer) -> None:
@@ -211,11 +211,10 @@ def resolve_ack(waiter: object, values: list[object]) -> None:
     if isinstance(waiter, AckWaiter):
         waiter.resolve(values)
     elif isinstance(waiter, AckCallback):
-        waiter.socket.hub.workers.put(waiter.socket.mailbox, _run_callback, (waiter, values))
+        waiter.socket.hub.workers.put(waiter.socket.mailbox, _run_callback, waiter, values)
 
 
-def _run_callback(job: tuple[AckCallback, list[object]]) -> None:
-    waiter, values = job
+def _run_callback(waiter: AckCallback, values: list[object]) -> None:
     try:
         waiter.function(*values)
     except (GreenletExit, KeyboardInterrupt):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
 from contextvars import Context
 from sys import getrefcount
 from typing import Any
@@ -25,7 +24,8 @@ logger = logging.getLogger("webpy_socketio.hub")
 #: Idle workers that are kept: more than this many handlers rarely run at once again.
 MAX_IDLE = 100
 
-Task = tuple[Callable[[Any], object], Any]
+#: A function and its arguments.
+Task = tuple[Any, ...]
 
 
 class Mailbox:
@@ -69,22 +69,24 @@ class WorkerPool:
         """Tell whether any mailbox runs or waits to run, but for one that the caller itself runs."""
         return bool(self._ready) or len(self.workers) - (getcurrent() in self.workers) > len(self._idle)
 
-    def put(self, mailbox: Mailbox, function: Callable[[Any], object], argument: Any) -> None:
-        """Add a task. It runs at the end of the loop's turn, with all others of the turn, if a worker is free."""
+    def put(self, mailbox: Mailbox, *task: Any) -> None:
+        """Add a task: a function and its arguments. It runs at the end of the loop's turn, with all others of the turn,
+        if a worker is free.
+        """
         if mailbox.tasks is None:
-            mailbox.tasks = deque(((function, argument),))
+            mailbox.tasks = deque((task,))
         else:
-            mailbox.tasks.append((function, argument))
+            mailbox.tasks.append(task)
         if not mailbox.is_scheduled:
             mailbox.is_scheduled = True
             self._ready.append(mailbox)
             if not self._is_requested:
                 self.request()
 
-    def put_first(self, mailbox: Mailbox, function: Callable[[Any], object], argument: Any) -> None:
+    def put_first(self, mailbox: Mailbox, *task: Any) -> None:
         """Put a task back to the front: it was interrupted while its mailbox's worker ran it."""
         assert mailbox.tasks is not None
-        mailbox.tasks.appendleft((function, argument))
+        mailbox.tasks.appendleft(task)
 
     def request(self) -> None:
         """Have the loop call ``run_ready`` soon, if anything is ready."""
@@ -158,8 +160,7 @@ class WorkerPool:
         is_untouched, holders = True, getrefcount(worker)
         try:
             while tasks and is_untouched:
-                function, argument = tasks.popleft()
-                Context().run(function, argument)
+                Context().run(*tasks.popleft())
                 is_clean = worker.is_clean
                 if not is_clean:
                     worker.end_locals()
