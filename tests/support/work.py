@@ -31,7 +31,8 @@ NOTHING = 0.02
 def is_linear(run: Callable[[int], object], size: int) -> bool:
     """Tell whether ``run(size)`` costs about as much more than ``run(size // 4)`` as it is longer.
 
-    The least of several times is taken, of this process's own: whatever else the machine does only adds to it.
+    The least of several times is taken, of this process's own: whatever else the machine does only adds to it. The
+    garbage collector is off: all that earlier tests have left is gone through in each long run, and in no short one.
     """
     short = long = float("inf")
     for _ in range(ROUNDS):
@@ -43,9 +44,13 @@ def is_linear(run: Callable[[int], object], size: int) -> bool:
 
 
 def _seconds(run: Callable[[int], object], size: int) -> float:
-    began = process_time()
-    run(size)
-    return process_time() - began
+    gc.disable()
+    try:
+        began = process_time()
+        run(size)
+        return process_time() - began
+    finally:
+        gc.enable()
 
 
 def steps(function: Callable[[], object]) -> int:
