@@ -11,7 +11,8 @@ import pytest
 
 from webpy_socketio import config
 from webpy_socketio.gateway import static
-from webpy_socketio.gateway.static import StaticResponse, serve
+from webpy_socketio.gateway.answers import Answer
+from webpy_socketio.gateway.static import serve
 
 EXTENSION = Path(static.__file__).parent.parent / "static" / "webpy_socketio.js"
 
@@ -27,13 +28,13 @@ def client_file(tmp_path: Path) -> Iterator[Path]:
     config.install(before)
 
 
-def get(name: str, environ: Mapping[str, object] | None = None) -> StaticResponse:
+def get(name: str, environ: Mapping[str, object] | None = None) -> Answer:
     response = serve(name, {"REQUEST_METHOD": "GET", **(environ or {})})
     assert response is not None
     return response
 
 
-def header(response: StaticResponse, name: str) -> str | None:
+def header(response: Answer, name: str) -> str | None:
     found = [value for key, value in response.headers if key == name]
     assert len(found) <= 1, f"{name} twice"
     return found[0] if found else None

@@ -64,7 +64,8 @@ def answer(hub: Hub, environ: Environ) -> Iterator[bytes]:
     rule = config.cors_allowed_origins
     origin_may = is_allowed(environ, rule)
     web.ctx.headers.extend(cors_headers(environ, rule, origin_may))
-    script = static.serve(str(environ.get("PATH_INFO", "")).rpartition("/")[2], environ)
+    name = str(environ.get("PATH_INFO", "")).rpartition("/")[2]
+    script = static.serve(name, environ) if name else None
     try:
         if script is not None:
             yield _put(script)
@@ -78,7 +79,7 @@ def answer(hub: Hub, environ: Environ) -> Iterator[bytes]:
         yield _put(refusal_answer(error, environ))
 
 
-def _put(answer: Answer | static.StaticResponse) -> bytes:
+def _put(answer: Answer) -> bytes:
     """Put an answer into web.py's context; give its body."""
     web.ctx.status = answer.status
     web.ctx.headers.extend(answer.headers)
@@ -114,7 +115,7 @@ def _preflight(environ: Environ, origin_may: bool) -> bytes:
 
 
 def _serve(hub: Hub, environ: Environ, origin_may: bool) -> Iterator[bytes]:
-    if not hub.is_stopping:
+    if not (hub.is_open or hub.is_stopping):
         hub.open()
     page = environ  # who asks
     if hub.config.jsonp and jsonp.number_of(parse_query(environ)) is not None:

@@ -15,9 +15,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from .. import config
+from .answers import Answer
 from .codings import choose
 
-__all__ = ["CLIENT", "EXTENSION", "StaticResponse", "serve"]
+__all__ = ["CLIENT", "EXTENSION", "serve"]
 
 CLIENT = "socket.io.min.js"
 EXTENSION = "webpy_socketio.js"
@@ -46,15 +47,6 @@ _MISSING = {
 
 
 @dataclass(frozen=True, slots=True)
-class StaticResponse:
-    """A whole HTTP answer: the status line without the version, the headers, the body (empty for HEAD)."""
-
-    status: str
-    headers: list[tuple[str, str]]
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class _Asset:
     """A file as it was read, its gzip form, and a digest of its bytes."""
 
@@ -63,7 +55,7 @@ class _Asset:
     digest: str
 
 
-def serve(name: str, environ: Mapping[str, object]) -> StaticResponse | None:
+def serve(name: str, environ: Mapping[str, object]) -> Answer | None:
     """Answer a request for one of the scripts; None for any other name.
 
     ``name`` is what follows the endpoint's path, ``environ`` the request's WSGI environment.
@@ -73,10 +65,9 @@ def serve(name: str, environ: Mapping[str, object]) -> StaticResponse | None:
         return None
     method = environ.get("REQUEST_METHOD", "GET")
     if method not in {"GET", "HEAD"}:
-        response = _text("405 Method Not Allowed", "A script can only be read.\n", ("Allow", "GET, HEAD"))
-    else:
-        response = _answer(name, path, environ)
-    return StaticResponse(response.status, response.headers, b"") if method == "HEAD" else response
+        return _text("405 Method Not Allowed", "A script can only be read.\n", ("Allow", "GET, HEAD"))
+    answer = _answer(name, path, environ)
+    return Answer(answer.status, answer.headers, b"") if method == "HEAD" else answer
 
 
 def _path_of(name: str) -> Path | None:
@@ -89,7 +80,7 @@ def _path_of(name: str) -> Path | None:
     return client if name == CLIENT else client.with_name(client.name + ".map")
 
 
-def _answer(name: str, path: Path, environ: Mapping[str, object]) -> StaticResponse:
+def _answer(name: str, path: Path, environ: Mapping[str, object]) -> Answer:
     try:
         state = path.stat()
         asset = _read(path, state.st_mtime_ns, state.st_size)
@@ -100,14 +91,14 @@ def _answer(name: str, path: Path, environ: Mapping[str, object]) -> StaticRespo
     tag = f'"{asset.digest}-gzip"' if compressed else f'"{asset.digest}"'
     headers = [("ETag", tag), ("Vary", "Accept-Encoding"), _FRESHNESS]
     if _is_known(str(environ.get("HTTP_IF_NONE_MATCH", "")), tag):
-        return StaticResponse("304 Not Modified", headers, b"")
+        return Answer("304 Not Modified", headers, b"")
     body = asset.gzipped if compressed else asset.body
     content_type = _JSON if name == _SOURCE_MAP else _JAVASCRIPT
     headers += [("Content-Type", content_type), ("X-Content-Type-Options", "nosniff")]
     headers += [("Content-Length", str(len(body)))]
     if compressed:
         headers.append(("Content-Encoding", "gzip"))
-    return StaticResponse("200 OK", headers, body)
+    return Answer("200 OK", headers, body)
 
 
 # Three names, and room for the versions that a developer's edits leave behind.
@@ -124,7 +115,7 @@ def _is_known(if_none_match: str, tag: str) -> bool:
     return tag in known or "*" in known
 
 
-def _text(status: str, text: str, header: tuple[str, str]) -> StaticResponse:
+def _text(status: str, text: str, header: tuple[str, str]) -> Answer:
     body = text.encode()
     headers = [header, ("Content-Type", _TEXT), ("X-Content-Type-Options", "nosniff")]
-    return StaticResponse(status, [*headers, ("Content-Length", str(len(body)))], body)
+    return Answer(status, [*headers, ("Content-Length", str(len(body)))], body)
