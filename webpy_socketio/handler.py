@@ -47,6 +47,8 @@ class Event(Enum):
     FINISH = "on_finish"
     NAMED = "on_event"
 
+    __hash__ = object.__hash__  # Enum's is Python code, and handlers are looked up by stage for each socket
+
 
 #: What a handler gets behind ``request, socket, context``.
 _EXTRAS: dict[Event, tuple[str, ...]] = {

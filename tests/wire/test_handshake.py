@@ -110,7 +110,7 @@ def test_a_key_has_16_bytes(size: int) -> None:
     "key", ["x", "not base64 at all!!", KEY[:-2], KEY[:-1], "é" * 24, KEY.replace("G", "-"), KEY[:8] + "\n" + KEY[8:]]
 )
 def test_a_key_is_base64(key: str) -> None:
-    assert refusal(HTTP_SEC_WEBSOCKET_KEY=key) == "the header Sec-WebSocket-Key must be base64"
+    assert refusal(HTTP_SEC_WEBSOCKET_KEY=key) == "the header Sec-WebSocket-Key must be 16 bytes in base64"
 
 
 def test_a_missing_key_is_refused() -> None:

@@ -6,8 +6,6 @@ Long-polling and WebSocket alike, between the checks of the request and the sess
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http import HTTPStatus
 
 import gevent
@@ -37,28 +35,40 @@ _CONTEXT = (
 
 
 class Newcomer:
-    """A client that has been let in, and whose session is yet to begin."""
+    """A client that has been let in, and whose session is yet to begin.
 
-    __slots__ = ("_hub", "group", "request")
+    As a context manager it gives its place back at the end of the block, unless a session has begun.
+    """
+
+    __slots__ = ("_group", "_hub", "request")
 
     def __init__(self, hub: Hub, request: Request, group: str | None) -> None:
         self._hub = hub
         self.request = request
-        self.group = group
+        self._group = group
+
+    def __enter__(self) -> Newcomer:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        """Give the place back, if it is not the session's."""
+        if self._group is not None:
+            self._hub.addresses.leave(self._group)
 
     def open(self, *, upgraded: bool, revision: int) -> EngineClient:
         """Begin the session."""
         client = self._hub.open_client(self.request, upgraded=upgraded, revision=revision)
-        if self.group is not None:
-            self._hub.addresses.keep(client.session.sid, self.group)
-            self.group = None
+        if self._group is not None:
+            self._hub.addresses.keep(client.session.sid, self._group)
+            self._group = None
         return client
 
 
-@contextmanager
-def let_in(hub: Hub, environ: Environ, *, foreign: bool) -> Iterator[Newcomer]:
-    """Ask everybody who may object; the place is given back unless a session is opened in the block. ``foreign``: a
-    page of another origin asks.
+def let_in(hub: Hub, environ: Environ, *, foreign: bool) -> Newcomer:
+    """Ask everybody who may object. ``foreign``: a page of another origin asks.
 
     Raises ``HandshakeRefused``.
     """
@@ -72,10 +82,10 @@ def let_in(hub: Hub, environ: Environ, *, foreign: bool) -> Iterator[Newcomer]:
             _ask_apart(hub, request, environ) if is_stranger else _ask_application(hub, request)
         if hub.is_stopping:
             raise HandshakeRefused("503 Service Unavailable", 3, "The server is stopping")
-        yield newcomer
-    finally:
-        if newcomer.group is not None:
-            hub.addresses.leave(newcomer.group)
+    except BaseException:
+        newcomer.leave()
+        raise
+    return newcomer
 
 
 def _take_place(hub: Hub, request: Request) -> str | None:

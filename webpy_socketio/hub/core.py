@@ -5,9 +5,10 @@ ends.
 from __future__ import annotations
 
 import logging
-import secrets
+import os
 import sys
 import time
+from binascii import b2a_base64
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -34,6 +35,8 @@ __all__ = ["BaseClient", "HubCore"]
 logger = logging.getLogger("webpy_socketio.session")
 hub_logger = logging.getLogger("webpy_socketio.hub")
 
+#: From base64 to the alphabet that needs no escapes in a URL (RFC 4648 section 5).
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 #: Seconds that killed handlers get to clean up, and that peers get to hear that the server stops.
 KILL_TIMEOUT = 1.0
 GOODBYE_TIMEOUT = 1.0
@@ -140,7 +143,7 @@ class HubCore:
 
     def new_id(self) -> str:
         """Make an id: 20 characters with 120 random bits."""
-        return secrets.token_urlsafe(15)
+        return b2a_base64(os.urandom(15), newline=False).translate(_URL_SAFE).decode()
 
     # -- threads ----------------------------------------------------------------------------------------------------
 

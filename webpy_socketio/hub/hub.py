@@ -80,7 +80,7 @@ class Hub(HubCore):
         """Bind to the calling thread's loop, if that has not happened yet; a forked child may begin anew."""
         if not self.is_open:
             self.is_forked = False
-        super().open()
+            super().open()
 
     def abandon(self) -> None:
         """Drop everything in a forked child: its copies of the parent's connections, without a word to the peers."""
@@ -125,6 +125,6 @@ os.register_at_fork(after_in_child=_abandon_hubs)
 def default_hub() -> Hub:
     """Give the process's hub, made from the settings in force."""
     global _default
-    if _default is None or (_default.config != current() and not _default.is_open):
+    if _default is None or (not _default.is_open and _default.config != current()):
         _default = Hub(current(), registry)
     return _default

@@ -40,15 +40,13 @@ MAX_VALUES, MAX_LENGTH = 1_000, 256
 known_values: dict[str, str] = {}
 
 
-def _share(key: str, value: str) -> str:
-    """Give the one copy of what many clients send alike."""
-    if key == "QUERY_STRING":
-        return _QUERIES.get(value, value)
-    if key not in _ALIKE or len(value) > MAX_LENGTH:
-        return value
-    if len(known_values) >= MAX_VALUES and value not in known_values:
-        known_values.clear()  # those that are common are soon here again
-    return known_values.setdefault(value, value)
+def _remember(value: str) -> str:
+    """Keep a value that may come again, unless it is too long."""
+    if len(value) <= MAX_LENGTH:
+        if len(known_values) >= MAX_VALUES:
+            known_values.clear()  # those that are common are soon here again
+        known_values[value] = value
+    return value
 
 
 class Request(dict[str, Any]):  # Any: a WSGI environ's values, of which only strings are kept
@@ -60,7 +58,14 @@ class Request(dict[str, Any]):  # Any: a WSGI environ's values, of which only st
     __slots__ = ("auth",)
 
     def __init__(self, environ: Mapping[str, Any], auth: dict[str, Any] | None = None) -> None:
-        super().__init__({key: _share(key, value) for key, value in environ.items() if type(value) is str})
+        for key, value in environ.items():
+            if type(value) is str:
+                # Of what many clients send alike, all have one copy.
+                if key in _ALIKE:
+                    value = known_values.get(value) or _remember(value)
+                elif key == "QUERY_STRING":
+                    value = _QUERIES.get(value, value)
+                self[key] = value
         self.auth: dict[str, Any] = {} if auth is None else auth
 
     @property
