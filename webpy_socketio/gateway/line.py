@@ -37,6 +37,8 @@ class State(Enum):
 
 #: Looked up once: a member of an Enum costs as much as a call before Python 3.12.
 _WAITING, _POLLING, _SENDING = State.WAITING, State.POLLING, State.SENDING
+#: Not, or no longer, in the loop.
+_AWAY = (State.SERVED, State.CLOSED)
 
 
 class Entrance(Protocol):
@@ -92,19 +94,22 @@ class Line:
         self._is_over = False
         #: Bytes of an answer that the client was yet to take when we looked last.
         self._left = 0
-        self._take(sock, entrance.socketio_config.head_timeout)
-        self._link.start()
+        self._take(sock)
+        # Under load, the request has come before we accept the connection: then nothing has to wait for it.
+        self._link.read_now()
+        if self._state not in _AWAY:
+            if self.timer_slot < 0:
+                self._allow(entrance.socketio_config.head_timeout)
+            self._link.start()
 
-    def _take(self, sock: Any, patience: float) -> None:
-        hub = self._entrance.hub
+    def _take(self, sock: Any) -> None:
         self._sock = sock
-        self._link = make_link(sock, hub.loop, self)
-        self._entrance.lines.add(self)
-        self._wait(patience)
-
-    def _wait(self, patience: float) -> None:
-        """Wait ``patience`` seconds for a request."""
         self._state = _WAITING
+        self._link = make_link(sock, self._entrance.hub.loop, self)
+        self._entrance.lines.add(self)
+
+    def _allow(self, patience: float) -> None:
+        """Allow ``patience`` seconds for a request to come."""
         self._deadline = time.monotonic() + patience
         if self.timer_slot < 0:
             self._entrance.hub.wheel.schedule(self, self._deadline)
@@ -150,12 +155,14 @@ class Line:
         self._entrance.serve(self, self._link.release(), data, head)
 
     def _leave(self) -> None:
-        self._entrance.hub.wheel.cancel(self)
+        if self.timer_slot >= 0:
+            self._entrance.hub.wheel.cancel(self)
         self._entrance.lines.discard(self)
 
     def take_back(self, sock: Any, early_data: bytes) -> None:
         """Wait for the next request, which begins with ``early_data``: a greenlet has answered one."""
-        self._take(sock, self._entrance.socketio_config.keepalive_timeout)
+        self._take(sock)
+        self._allow(self._entrance.socketio_config.keepalive_timeout)
         if early_data:
             self._link.start_with(early_data)
         else:
@@ -209,7 +216,8 @@ class Line:
         if self._is_over or self._entrance.is_last:
             self._end()
             return
-        self._wait(self._entrance.socketio_config.keepalive_timeout)
+        self._state = _WAITING
+        self._allow(self._entrance.socketio_config.keepalive_timeout)
         if self._early:
             early, self._early = self._early, b""
             self._link.start_with(early)
@@ -273,7 +281,7 @@ class Line:
 
     def close(self, *, in_child: bool = False) -> None:
         """Close the connection. ``in_child``: a forked process drops its copy."""
-        if self._state in (State.SERVED, State.CLOSED):
+        if self._state in _AWAY:
             return
         self._state = State.CLOSED
         self._leave()

@@ -77,8 +77,9 @@ class Link:
         self._unsent = b""
         self.is_blocked = False
         self.is_closed = False
+        #: Watchers of the loop, made when they are needed first.
+        self._reader: Any = None
         self._writer: Any = None
-        self._reader: Any = loop.io(sock.fileno(), _READ)
 
     @property
     def unsent(self) -> int:
@@ -87,8 +88,16 @@ class Link:
 
     def start(self) -> None:
         """Begin, or go on, to read."""
-        if self._reader is not None and not self._reader.active:
+        if self.is_closed:
+            return
+        if self._reader is None:
+            self._reader = self._loop.io(self._socket.fileno(), _READ)
+        if not self._reader.active:
             self._reader.start(self._on_readable)
+
+    def read_now(self) -> None:
+        """Take what has come already, once and without waiting."""
+        self._on_readable()
 
     def pause(self) -> None:
         """Stop to read: the kernel's buffers fill, and TCP slows the peer."""
@@ -111,7 +120,7 @@ class Link:
         self._loop.run_callback(self._begin, early_data)
 
     def _begin(self, early_data: bytes) -> None:
-        if self._reader is not None:
+        if not self.is_closed:
             self.start()
             self._hand_over(early_data)
 
@@ -193,7 +202,7 @@ class Link:
         """Stop and close the watchers, then the socket. ``in_child``: a forked process drops its copy, without
         shutdown.
         """
-        if self._reader is None:
+        if self.is_closed:
             return
         self._close_watchers()
         try:
@@ -213,7 +222,7 @@ class TLSLink(Link):
     def start(self) -> None:
         """Begin, or go on, to read; also what OpenSSL has decrypted already, which no watcher would announce."""
         super().start()
-        if self._reader is not None:
+        if not self.is_closed:
             self._loop.run_callback(self._on_readable)
 
     def _on_readable(self) -> None:
