@@ -18,6 +18,7 @@ from . import config as config_module
 from .config import Config
 from .errors import UsageError
 from .gateway import primed, startup
+from .gateway.endpoint_request import EndpointRequest
 from .gateway.forwarding import believe_proxies
 from .gateway.http import RequestHandler
 from .gateway.lazy_socket import LazySocket, NoBody, open_reader
@@ -73,13 +74,15 @@ class SocketIOServer(pywsgi.WSGIServer):  # type: ignore[misc]  # its base is An
         self.has_access_log = options["log"] is not None
         self._hub: Hub | None = None
         #: The HTTP connections, and the sockets in whose TLS handshake we are.
-        self._handlers: set[RequestHandler] = set()
+        self._handlers: set[RequestHandler | EndpointRequest] = set()
         self._handshakes: set[Any] = set()
         #: HTTP connections that wait in the loop; pywsgi has all of them where it is told to go its own way.
         self.lines: set[Line] = set()
         #: They serve what comes on them; as many as there are requests that wait for something.
         self._workers = WorkerPool(sys.maxsize)
         self._has_entrance = not set(options) & _WITHOUT_ENTRANCE
+        #: Whether requests for the endpoint need none of what pywsgi's handler does for those of others.
+        self._is_brief = not self.has_access_log and self.handler_class is RequestHandler
         super().__init__(address() if listener is None else listener, application, **_with_context(options))
 
     def start(self) -> None:
@@ -143,12 +146,15 @@ class SocketIOServer(pywsgi.WSGIServer):  # type: ignore[misc]  # its base is An
     def _serve(self, raw: Any, line: Line, data: bytes, head: RequestHead | None) -> None:
         sock = LazySocket(raw, data if head is None else data[head.size :])
         try:
-            reader = open_reader(sock) if head is None else NoBody()
-            self._run(self.handler_class(sock, line.address, self, reader, line=line, head=head))
+            if head is not None and self._is_brief and head.environ["PATH_INFO"] == self._path:
+                self._run(EndpointRequest(self, line, sock, head))
+            else:
+                reader = open_reader(sock) if head is None else NoBody()
+                self._run(self.handler_class(sock, line.address, self, reader, line=line, head=head))
         finally:
             sock.close()
 
-    def _run(self, handler: RequestHandler) -> None:
+    def _run(self, handler: RequestHandler | EndpointRequest) -> None:
         self._handlers.add(handler)
         try:
             handler.handle()

@@ -14,7 +14,7 @@ from ..types import Environ
 from ..wire.handshake import is_upgrade
 from . import codings
 
-__all__ = ["Answer", "Headers", "accepted_codings", "make_answer", "payload_answer", "refusal_answer"]
+__all__ = ["Answer", "Headers", "accepted_codings", "date_now", "make_answer", "payload_answer", "refusal_answer"]
 
 Headers = list[tuple[str, str]]
 
@@ -32,13 +32,17 @@ class Answer:
     def encode(self, further: Headers) -> bytes:
         """Encode it with ``further`` fields, as a message of HTTP/1.1 (RFC 9112)."""
         fields = "".join([f"{name}: {value}\r\n" for name, value in (*further, *self.headers)])
-        head = f"HTTP/1.1 {self.status}\r\n{fields}Date: {_date(int(time.time()))}\r\n\r\n"
+        head = f"HTTP/1.1 {self.status}\r\n{fields}Date: {date_now()}\r\n\r\n"
         return head.encode("latin-1") + self.body
+
+
+def date_now() -> str:
+    """Give the time as HTTP wants it (RFC 9110 section 6.6.1)."""
+    return _date(int(time.time()))
 
 
 @lru_cache(maxsize=2)
 def _date(seconds: int) -> str:
-    """Format a time as HTTP wants it (RFC 9110 section 6.6.1)."""
     return formatdate(seconds, usegmt=True)
 
 

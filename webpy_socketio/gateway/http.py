@@ -5,7 +5,6 @@ pywsgi itself waits for ever for a head or a body that never comes, and for a cl
 
 from __future__ import annotations
 
-import errno
 import logging
 import re
 import socket as socket_module
@@ -17,13 +16,11 @@ from gevent import pywsgi as _typed_pywsgi
 from ..config import Config
 from ..wire.request_head import RequestHead
 from . import primed
-from .endpoint import PATH
 from .fields import HeadRefused, read_fields
-from .forwarding import believe_proxies
-from .handoff import KEY, PywsgiConnection, take_socket
+from .handoff import PywsgiConnection, take_socket
 from .line import Line
 from .request_body import RequestBody
-from .sending import WRITE_SIZE, send_all
+from .sending import WRITE_SIZE, linger, send_answer, shut
 
 __all__ = ["RequestHandler"]
 
@@ -87,13 +84,7 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
     def end_if_idle(self) -> None:
         """Close the connection unless a request is being served."""
         if self._is_idle:
-            self._shut(socket_module.SHUT_RDWR)
-
-    def _shut(self, how: int) -> None:
-        try:
-            self.socket.shutdown(how)
-        except OSError:
-            pass  # the client was first
+            shut(self.socket, socket_module.SHUT_RDWR)
 
     # -- in ---------------------------------------------------------------------------------------------------------
 
@@ -113,7 +104,7 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
         self._orig_status = None  # that of an earlier request
         try:
             self._sendall(answer)
-            self._linger()
+            linger(self.socket, self._config.close_timeout)
         except OSError:
             pass  # it did not wait for the answer
         self.log_request()
@@ -214,15 +205,11 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
         if self._head is None:
             environ = self._read_environ()
         else:
-            environ = primed.make_environ(self, self._head)
+            environ = primed.make_environ(self.server, self.client_address, self._head, self.wsgi_input)
+        self._connection = PywsgiConnection(self)
+        primed.complete_environ(environ, self._config, self._connection)
         if self._config.trusted_proxies:
-            believe_proxies(environ, self._config)
             self._asker = environ.get("REMOTE_ADDR")
-        environ[KEY] = self._connection = PywsgiConnection(self)
-        resource = f"/{self._config.resource}"
-        path = environ["PATH_INFO"]
-        if resource != PATH and (path == resource or path.startswith(f"{resource}/")):
-            environ["PATH_INFO"] = PATH + path[len(resource) :]
         return environ
 
     def _read_environ(self) -> dict[str, Any]:
@@ -249,12 +236,12 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
         is_over = self.wsgi_input.is_over
         if not is_over or (self.close_connection and not is_wanted):
             self.close_connection = True
-            self._linger()
+            linger(self.socket, self._config.close_timeout)
 
     def handle_error(self, kind: Any, error: Any, traceback: Any) -> None:
         """Report what the application raised; once the socket is taken, there is nobody left here to answer."""
         if self._connection.is_taken:
-            self.server.loop.handle_error(self.environ, kind, error, traceback)
+            self._log_error(kind, error, traceback)
         else:
             super().handle_error(kind, error, traceback)
 
@@ -265,17 +252,21 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
                 self.write(data)
         if self._connection.is_taken:
             return
-        self.result = ()
-        super().process_result()
+        result, self.result = self.result, ()
+        try:
+            super().process_result()
+        finally:
+            self.result = result  # which is to be closed
 
     def finalize_headers(self) -> None:
         """Say that the connection will be closed where it will (RFC 9112 section 9.6; pywsgi does not)."""
         super().finalize_headers()
         if self.command == "HEAD":
             self.response_use_chunked = False
-        if self._is_last or self.wsgi_input.is_unwanted:
+        given = {name.lower(): value for name, value in self.response_headers}.get(b"connection")
+        if self._is_last or self.wsgi_input.is_unwanted or (given is not None and given.lower() == b"close"):
             self.close_connection = True
-        if self.close_connection and not any(name.lower() == b"connection" for name, _ in self.response_headers):
+        if self.close_connection and given is None:
             self.response_headers.append((b"Connection", b"close"))
 
     def _write(self, data: bytes) -> None:
@@ -288,6 +279,10 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
         self._held = bytearray()
         try:
             super()._write_with_headers(data)
+        except BaseException:
+            if self._held is not None:  # nothing was sent: another answer can be given
+                self.headers_sent = self.response_use_chunked = False
+            raise
         finally:
             held, self._held = self._held, None
         if held:
@@ -301,24 +296,8 @@ class RequestHandler(pywsgi.WSGIHandler):  # type: ignore[misc]  # its base is A
         held, self._held = self._held, None
         try:
             for piece in filter(None, (held, data)):
-                send_all(self.socket, piece, self._config.body_timeout)
+                send_answer(self.socket, piece, self._config.body_timeout, self._peer)
         except OSError as error:
             self.status = f"socket error: {error}"
-            if isinstance(error, TimeoutError):
-                logger.info("Gave up an answer to %s: the client does not read it", self._peer)
-            # Of all ways in which a client may be gone, pywsgi takes only this one without a traceback.
-            raise BrokenPipeError(errno.EPIPE, "the client is gone") from error
+            raise
         self.response_length += len(data)
-
-    def _linger(self) -> None:
-        """Let the client read our last answer: closing over what it still sends would reset the connection (RFC 9112
-        section 9.6).
-        """
-        self._shut(socket_module.SHUT_WR)
-        self.socket.settimeout(None)
-        with gevent.Timeout(self._config.close_timeout, False):  # type: ignore[arg-type]  # as above
-            try:
-                while self.socket.recv(WRITE_SIZE):
-                    gevent.sleep(0)  # a client that sends without a pause would keep the loop to itself
-            except OSError:
-                pass  # a reset tells as much

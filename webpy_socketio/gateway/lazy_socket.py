@@ -82,6 +82,13 @@ class LazySocket:
                 pass
         return int(self.wrap().send(data))
 
+    def send_now(self, data: bytes) -> int:
+        """Send what the kernel takes without waiting. Nothing, if the connection is broken: ``send`` raises then."""
+        try:
+            return 0 if self._raw is None else int(self._raw.send(data))
+        except OSError:
+            return 0
+
     def recv_into(self, buffer: Any, *args: int) -> int:
         """Read into a buffer. Who does not want to wait has read before what there is (`Line`)."""
         early_data = self._early_data

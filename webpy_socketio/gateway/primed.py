@@ -1,4 +1,4 @@
-"""A request whose head was read in the loop: pywsgi does not parse it again, and answers it as any other.
+"""A request whose head was read in the loop: nobody parses it again, and it is answered as any other.
 
 It knows what pywsgi's handler keeps of a request, and how the environ of one without a body looks (PEP 3333).
 """
@@ -8,9 +8,14 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from ..config import Config
 from ..wire.request_head import RequestHead
+from .endpoint import PATH
+from .forwarding import believe_proxies
+from .handoff import KEY, Connection
+from .lazy_socket import NoBody
 
-__all__ = ["is_fit", "make_environ", "prime"]
+__all__ = ["complete_environ", "is_fit", "make_environ", "prime"]
 
 
 def is_fit(head: RequestHead, endpoint: str) -> bool:
@@ -38,13 +43,26 @@ def prime(handler: Any, head: RequestHead) -> None:  # Any: pywsgi's handler is 
     handler.wsgi_input = handler.rfile
 
 
-def make_environ(handler: Any, head: RequestHead) -> dict[str, Any]:  # Any: as above, and values of an environ
-    """Make the environ as pywsgi does."""
-    environ: dict[str, Any] = handler.server.get_environ()
-    environ.update(head.environ, SCRIPT_NAME="")
-    if isinstance(handler.client_address, tuple):
-        environ["REMOTE_ADDR"] = str(handler.client_address[0])
-        environ["REMOTE_PORT"] = str(handler.client_address[1])
-    environ["wsgi.input"] = handler.wsgi_input
+def make_environ(server: Any, address: Any, head: RequestHead, body: NoBody) -> dict[str, Any]:
+    # Any: pywsgi's server and a peer's name are untyped, and values of an environ are of any type
+    """Make the environ as pywsgi does, of a request from ``address``."""
+    environ: dict[str, Any] = server.get_environ()
+    environ.update(head.environ)
+    environ["SCRIPT_NAME"] = ""
+    if isinstance(address, tuple):
+        environ["REMOTE_ADDR"] = str(address[0])
+        environ["REMOTE_PORT"] = str(address[1])
+    environ["wsgi.input"] = body
     environ["wsgi.input_terminated"] = "HTTP_UPGRADE" not in head.environ
     return environ
+
+
+def complete_environ(environ: dict[str, Any], config: Config, connection: Connection) -> None:  # Any: as above
+    """Put the ``connection`` into an environ, and the endpoint's path as the application knows it."""
+    if config.trusted_proxies:
+        believe_proxies(environ, config)
+    environ[KEY] = connection
+    resource = f"/{config.resource}"
+    path = environ["PATH_INFO"]
+    if resource != PATH and (path == resource or path.startswith(f"{resource}/")):
+        environ["PATH_INFO"] = PATH + path[len(resource) :]

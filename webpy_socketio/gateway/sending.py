@@ -1,19 +1,38 @@
-"""Sending an answer to a client that may not read it.
+"""Sending an answer to a client that may not read it, and ending the connection behind it.
 
 It knows a gevent socket and how much of what it was given is still unacknowledged; nothing of HTTP.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import logging
+import socket as socket_module
 import struct
 import termios
 from typing import Any
 
-__all__ = ["WRITE_SIZE", "send_all", "unacknowledged"]
+import gevent
+
+__all__ = ["WRITE_SIZE", "linger", "send_all", "send_answer", "shut", "unacknowledged"]
+
+logger = logging.getLogger("webpy_socketio.server")
 
 #: Bytes given to the kernel at a time.
 WRITE_SIZE = 65_536
+
+
+def send_answer(sock: Any, data: bytes | bytearray | memoryview, patience: float, peer: object) -> None:
+    # Any: a gevent socket
+    """Send all of it to ``peer``, which may be gone, or not read: then raise ``BrokenPipeError``."""
+    try:
+        send_all(sock, data, patience)
+    except OSError as error:
+        if isinstance(error, TimeoutError):
+            logger.info("Gave up an answer to %s: the client does not read it", peer)
+        # Of all ways in which a client may be gone, pywsgi takes only this one without a traceback.
+        raise BrokenPipeError(errno.EPIPE, "the client is gone") from error
 
 
 def send_all(sock: Any, data: bytes | bytearray | memoryview, patience: float) -> None:  # Any: a gevent socket
@@ -48,3 +67,25 @@ def unacknowledged(sock: Any) -> int:
     """Give the number of bytes that the kernel keeps for the peer (tcp(7), SIOCOUTQ)."""
     size: int = struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0]
     return size
+
+
+def shut(sock: Any, how: int) -> None:  # Any: as above
+    """Shut a connection down that may be broken already."""
+    try:
+        sock.shutdown(how)
+    except OSError:
+        pass  # the client was first
+
+
+def linger(sock: Any, patience: float) -> None:  # Any: as above
+    """Let the client read our last answer, ``patience`` seconds: closing over what it still sends would reset the
+    connection (RFC 9112 section 9.6).
+    """
+    shut(sock, socket_module.SHUT_WR)
+    sock.settimeout(None)
+    with gevent.Timeout(patience, False):  # type: ignore[arg-type]  # False: end the block without an error
+        try:
+            while sock.recv(WRITE_SIZE):
+                gevent.sleep(0)  # a client that sends without a pause would keep the loop to itself
+        except OSError:
+            pass  # a reset tells as much
