@@ -51,6 +51,8 @@ class State(Enum):
     UPGRADED = "upgraded"
     CLOSED = "closed"
 
+    __hash__ = object.__hash__  # Enum's is Python code, and each step looks into the table
+
 
 class Lane(Enum):
     """On which of its two possible connections a packet of the session came."""

@@ -49,7 +49,8 @@ class TimerWheel:
 
     def schedule(self, entry: Timed, deadline: float) -> None:
         """Lay an entry down until ``deadline`` (monotonic seconds); one that lies elsewhere is moved."""
-        self.cancel(entry)
+        if entry.timer_slot >= 0:
+            self.cancel(entry)
         slot = int(deadline / SLOT) + 1
         entries = self._slots.get(slot)
         if entries is None:
