@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 import web
 
@@ -438,6 +440,19 @@ def test_a_server_stops_and_another_starts_in_its_place(running: SocketIOServer)
         with WebSocketSession(port) as session:
             assert session.handshake["pingInterval"] == 20_000
     running.stop(1)
+
+
+def test_while_it_serves_for_ever_the_garbage_collector_leaves_alone_what_was_there_before() -> None:
+    server: Any = SocketIOServer(("127.0.0.1", 0), application(), close_timeout=0.5)
+    serving = gevent.spawn(server.serve_forever)
+    try:
+        wait_until(lambda: server.started)
+        assert gc.get_freeze_count() > 1_000
+        assert ask(server.server_port, "GET", POLLING).status == 200
+    finally:
+        server.stop(1)
+        serving.get(timeout=10)
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_client_that_does_not_answer_our_close_frame_does_not_outlive_the_server(running: SocketIOServer) -> None:
