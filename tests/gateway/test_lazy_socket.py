@@ -62,6 +62,21 @@ class TestSending:
         assert pair.peer.receive(5) == b"hello"
         assert pair.is_raw
 
+    def test_what_the_kernel_takes_at_once_needs_none_either(self, pair: Pair) -> None:
+        assert pair.socket.send_now(b"hello") == 5
+        taken = [pair.socket.send_now(b"x" * 1_000_000) for _ in range(3)]
+        assert 0 < taken[0] < 1_000_000
+        assert taken[-1] == 0
+        assert pair.is_raw
+        pair.socket.wrap()
+        assert pair.socket.send_now(b"x") == 0
+
+    def test_of_a_broken_connection_the_next_call_tells(self, pair: Pair) -> None:
+        pair.peer.close()
+        assert pair.socket.send_now(b"x") == 0
+        with pytest.raises(BrokenPipeError):
+            pair.socket.send(b"x")
+
     def test_who_has_to_wait_waits_in_its_greenlet(self, pair: Pair) -> None:
         data = b"x" * 1_000_000
 

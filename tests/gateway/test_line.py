@@ -173,6 +173,47 @@ class TestWaiting:
         wire.say(wire.post)
         assert wire.hear()[::2] == (200, b"ok")
 
+    def test_what_has_come_before_the_line_is_answered_at_once(self, hub: Hub) -> None:
+        first = Wire(hub)
+        ours, peer = scripted_pair()
+        peer.send(first.post)
+        line = Line(first.server, ours, ("192.0.2.1", 9))
+        assert b"".join(ours.sent).endswith(b"\r\n\r\nok")
+        assert (line._state, line in first.server.lines, line.timer_slot >= 0) == (State.WAITING, True, True)
+        peer.close()
+        wait_until(lambda: line._state is State.CLOSED)
+        first.line.close()
+
+    def test_and_what_is_not_answered_here_needs_neither_a_watcher_nor_a_deadline(self, hub: Hub) -> None:
+        first = Wire(hub)
+        ours, peer = scripted_pair()
+        peer.send(PAGE)
+        line = Line(first.server, ours, ("192.0.2.1", 9))
+        assert first.server.served == [(ours, PAGE, True)]
+        assert (line._state, line in first.server.lines, line.timer_slot) == (State.SERVED, False, -1)
+        assert line._link._reader is None
+        for sock in (ours, peer, first.line):
+            sock.close()
+
+    def test_one_whose_client_has_left_before_is_closed(self, hub: Hub) -> None:
+        first = Wire(hub)
+        ours, peer = scripted_pair()
+        peer.close()
+        line = Line(first.server, ours, ("192.0.2.1", 9))
+        assert (line._state, line in first.server.lines, ours.is_closed) == (State.CLOSED, False, True)
+        first.line.close()
+
+    def test_a_poll_that_was_there_before_the_line_is_held(self, hub: Hub) -> None:
+        first = Wire(hub)
+        ours, peer = scripted_pair()
+        peer.send(first.poll)
+        line = Line(first.server, ours, ("192.0.2.1", 9))
+        assert (line._state, line.timer_slot >= 0) == (State.POLLING, True)
+        peer.close()
+        wait_until(lambda: line._state is State.CLOSED)
+        assert not first.client.carrier.is_waiting
+        first.line.close()
+
     def test_a_line_that_is_idle_for_too_long_is_closed(self, make_wire: Callable[..., Wire]) -> None:
         wire = make_wire(head_timeout=0.05, keepalive_timeout=10.0)
         wire.wait_for(State.CLOSED)
