@@ -104,18 +104,22 @@ class SocketIOServer(pywsgi.WSGIServer):  # type: ignore[misc]  # its base is An
         _started.add(self)
 
     def serve_forever(self, stop_timeout: float | None = None) -> None:
-        """Serve until ``stop``; the garbage collector leaves alone what is there by now (`gc.freeze`). In the second
-        import of the main file by web.py's debug mode: do nothing.
+        """Serve until ``stop``; the garbage collector leaves alone what is there by now (`gc.freeze`), unless the
+        application has frozen something itself. In the second import of the main file by web.py's debug mode: do
+        nothing.
         """
         if self._is_ignored("serve_forever()"):
             return
         # Modules and the application stay. Going through all of them with the clients is 8 % of a connect.
-        gc.collect()
-        gc.freeze()
+        freezes = gc.get_freeze_count() == 0
+        if freezes:
+            gc.collect()
+            gc.freeze()
         try:
             super().serve_forever(stop_timeout)
         finally:
-            gc.unfreeze()
+            if freezes:
+                gc.unfreeze()
 
     @staticmethod
     def _is_ignored(call: str) -> bool:

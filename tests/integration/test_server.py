@@ -6,6 +6,7 @@ import gc
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -442,17 +443,34 @@ def test_a_server_stops_and_another_starts_in_its_place(running: SocketIOServer)
     running.stop(1)
 
 
-def test_while_it_serves_for_ever_the_garbage_collector_leaves_alone_what_was_there_before() -> None:
+@contextmanager
+def serving_for_ever() -> Iterator[Any]:
     server: Any = SocketIOServer(("127.0.0.1", 0), application(), close_timeout=0.5)
     serving = gevent.spawn(server.serve_forever)
     try:
         wait_until(lambda: server.started)
-        assert gc.get_freeze_count() > 1_000
-        assert ask(server.server_port, "GET", POLLING).status == 200
+        yield server
     finally:
         server.stop(1)
         serving.get(timeout=10)
+
+
+def test_while_it_serves_for_ever_the_garbage_collector_leaves_alone_what_was_there_before() -> None:
+    with serving_for_ever() as server:
+        assert gc.get_freeze_count() > 1_000
+        assert ask(server.server_port, "GET", POLLING).status == 200
     assert gc.get_freeze_count() == 0
+
+
+def test_what_the_application_has_frozen_is_its_own_business() -> None:
+    gc.freeze()
+    frozen = gc.get_freeze_count()
+    try:
+        with serving_for_ever() as server:
+            assert ask(server.server_port, "GET", POLLING).status == 200
+        assert gc.get_freeze_count() == pytest.approx(frozen, rel=0.01)  # some of it was released meanwhile
+    finally:
+        gc.unfreeze()
 
 
 def test_a_client_that_does_not_answer_our_close_frame_does_not_outlive_the_server(running: SocketIOServer) -> None:
