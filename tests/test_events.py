@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from webpy_socketio import events
+from webpy_socketio import registry as registry_module
 from webpy_socketio.errors import EventError
 from webpy_socketio.events import (
     Event,
@@ -401,15 +402,15 @@ class TestRegistry:
         filled.add(Handler(Event.FINISH, make("r, s, c"), None, "/", None))
         assert (len(filled.named("/", "move")), len(filled.of("/", Event.FINISH))) == (2, 1)
 
-    @pytest.mark.parametrize("length", [10, events.MAX_NAME + 1])
+    @pytest.mark.parametrize("length", [10, registry_module.MAX_NAME + 1])
     def test_of_names_that_nobody_handles_only_some_short_ones_are_remembered(
         self, monkeypatch: pytest.MonkeyPatch, length: int
     ) -> None:
-        monkeypatch.setattr(events, "MAX_FOUND", 50)
+        monkeypatch.setattr(registry_module, "MAX_FOUND", 50)
         filled = self.registry()
         for number in range(1000):
             assert filled.named("/", str(number).rjust(length)) == ()
-        assert len(filled._found) <= (50 if length <= events.MAX_NAME else 0)
+        assert len(filled._found) <= (50 if length <= registry_module.MAX_NAME else 0)
 
     def test_a_name_has_the_handlers_of_patterns_too_in_order_of_registration(self) -> None:
         filled = self.registry()
@@ -428,7 +429,7 @@ class TestRegistry:
         assert len(filled.of("/side", Event.MESSAGE)) == 2
 
     def test_of_names_that_clients_make_up_only_so_many_are_remembered(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(events, "MAX_FOUND", 50)
+        monkeypatch.setattr(registry_module, "MAX_FOUND", 50)
         filled = Registry()
         filled.add(Handler(Event.MESSAGE, make("*args"), None, re.compile("/s"), None))
         for number in range(1000):

@@ -21,7 +21,9 @@ LAYERS = {
     "channels": 0,
     "limit_rules": 0,
     "limits": 0,
+    "native": 0,
     "policies": 0,
+    "registry": 0,
     "wire": 1,
     "state": 2,
     "transport": 3,
@@ -116,6 +118,7 @@ def run_isolated(modules: list[str]) -> list[str]:
     """
     script = f"""
 import importlib, sys, types
+sys.path.append({str(PACKAGE.parent)!r})
 package = types.ModuleType({PACKAGE.name!r})
 package.__path__ = [{str(PACKAGE)!r}]
 sys.modules[{PACKAGE.name!r}] = package

@@ -888,7 +888,7 @@ class TestPatterns:
     def test_nothing_is_left_of_thousands_of_names(
         self, hub: Hub, tenants: list[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("webpy_socketio.events.MAX_FOUND", 100)
+        monkeypatch.setattr("webpy_socketio.registry.MAX_FOUND", 100)
         for number in range(300):
             client = joined(hub, f"/tenant-{number}")
             assert ask(client, "who", namespace=f"/tenant-{number}") == [f"/tenant-{number}"]

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from .errors import EventError
+from .native import mypyc_attr
 
 __all__ = [
     "ANY",
@@ -70,13 +71,14 @@ class Origin(NamedTuple):
     key: tuple[object, ...]
     module: str
     #: The spec of the module, which every reload makes anew; `UNKNOWN` where it cannot be told.
-    run: object
+    run: Any  # compared by identity alone
 
 
 #: Of an object that can be called nobody knows which run of its module made it.
 UNKNOWN = object()
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Handler:
     """One registered function. ``least`` and ``most`` bound the arguments that a named event may bring.
 
@@ -91,7 +93,7 @@ class Handler:
         function: Callable[..., Any],
         name: str | None,
         namespace: NamespaceName,
-        channel: str | None,
+        channel: object,
         origin: Origin | None = None,
     ) -> None:
         self.event = event
@@ -184,7 +186,7 @@ def origin_of(function: Callable[..., Any]) -> Origin:
     return Origin(key, str(module), UNKNOWN if where is None else where.get("__spec__"))
 
 
-def normalise_namespace(namespace: NamespaceName) -> NamespaceName:
+def normalise_namespace(namespace: object) -> NamespaceName:
     """Check the namespace that a handler is for, and give it its slash. Raises ``EventError``."""
     if isinstance(namespace, re.Pattern) and isinstance(namespace.pattern, str):
         return namespace

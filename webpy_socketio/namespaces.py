@@ -19,7 +19,8 @@ from .handler import NamespaceName, normalise_namespace
 from .hub.fanout import deliver, make_event
 from .hub.handlers import run_on_error
 from .hub.request import Request
-from .hub.socket import Socket, State
+from .hub.socket import Socket
+from .hub.socket_core import SocketCore, State
 from .method_access import MethodAccess
 from .method_handlers import STAGES, class_origin, make_handlers, method_of, packet_methods
 from .types import NO_ACK
@@ -212,9 +213,8 @@ class Namespace(MethodAccess):
 
     def emit_to_room(self, room: str, event: str, *args: object) -> int:
         """Send an event to everyone else in a room."""
-        receivers = dict.fromkeys(self.socket.home.channels.members(room))
-        receivers.pop(self.socket, None)
-        return self._spread(receivers, event, args)
+        members = self.socket.home.channels.members(room)
+        return self._spread({member: None for member in members if member is not self.socket}, event, args)
 
     def error(self, error_name: str, error_message: str, msg_id: object = None, quiet: bool = False) -> None:
         """Log an error and, unless ``quiet``, tell the client: by the event ``error`` with name and text.
@@ -286,10 +286,10 @@ class Namespace(MethodAccess):
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
-    def _others(self) -> dict[Socket, None]:
+    def _others(self) -> dict[SocketCore, None]:
         return {socket: None for socket in list(self.socket.home.sockets.values()) if socket is not self.socket}
 
-    def _spread(self, receivers: dict[Socket, None], event: str, args: Sequence[object]) -> int:
+    def _spread(self, receivers: dict[SocketCore, None], event: str, args: Sequence[object]) -> int:
         check_event_name(event)
         arguments = [event, *args]
         count = deliver(self.socket.hub, receivers, make_event(self.ns_name, None, arguments))

@@ -15,6 +15,13 @@ from webpy_socketio.events import registry
 from webpy_socketio.hub.hub import Hub, default_hub
 
 
+class FaultySettings:
+    """What a hub is given in place of its settings, so that our own code raises where it looks at them."""
+
+    def __getattr__(self, name: str) -> object:
+        raise ZeroDivisionError("a fault of ours")
+
+
 class Log:
     """What the package has logged. Errors that a test does not ask for fail it."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import gevent
 import pytest
 
-from tests.hub.conftest import Log
+from tests.hub.conftest import FaultySettings, Log
 from tests.support.dummy import DummyClient, connected
 from tests.support.scripted import let_the_loop_turn
 from tests.support.waiting import wait_until
@@ -61,12 +61,8 @@ class TestALogHandlerThatSleeps:
         self, hub: Hub, sleepy: SleepyHandler, log: Log, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         client, other = wired(hub), wired(hub)
-
-        def fail(*args: object) -> None:
-            raise ZeroDivisionError
-
-        monkeypatch.setattr(client.client.stream.__class__, "receive_message", fail)
-        client.say('42["x"]')
+        monkeypatch.setattr(hub, "config", FaultySettings())
+        client.say("40/side,")
         client.hear_close()
         monkeypatch.undo()
         wait_until(lambda: any("callback of the loop failed" in line for line in sleepy.lines))

@@ -12,7 +12,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from tests.hub.conftest import Log
+from tests.hub.conftest import FaultySettings, Log
 from tests.support.dummy import DummyClient, connected
 from tests.support.scripted import scripted_pair
 from tests.support.transcripts import client_frame
@@ -21,7 +21,6 @@ from tests.support.wired import CLOSE, PING, PONG, TEXT, WiredClient, wired
 from webpy_socketio import broadcast, on_connect, on_disconnect, on_message
 from webpy_socketio.hub.hub import Hub
 from webpy_socketio.hub.request import Request
-from webpy_socketio.state.peer import Peer as StatePeer
 
 MakeHub = Callable[..., Hub]
 
@@ -609,12 +608,8 @@ class TestClosing:
     def test_a_failure_of_ours_costs_one_client_only(self, hub: Hub, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
         client, other = wired(hub), wired(hub)
         [socket] = client.client.sockets()
-
-        def fail(self: object, packet: object) -> None:
-            raise ZeroDivisionError("a fault of ours")
-
-        monkeypatch.setattr(StatePeer, "receive_packet", fail)
-        client.say('42["message"]')
+        monkeypatch.setattr(hub, "config", FaultySettings())
+        client.say("40/side,")
         wait_until(lambda: client.socket.is_closed)
         monkeypatch.undo()
         assert socket.reason == "transport error"

@@ -15,7 +15,8 @@ from gevent.event import Event
 
 from webpy_socketio.hub.hub import Hub
 from webpy_socketio.hub.request import Request
-from webpy_socketio.hub.socket import Socket
+from webpy_socketio.hub.socket_core import SocketCore
+from webpy_socketio.transport.websocket import WebSocketCarrier
 
 #: Seconds that something may take that should happen at once.
 PATIENCE = 5.0
@@ -25,14 +26,12 @@ _marks = count(900_000)
 ENVIRON = {"REMOTE_ADDR": "192.0.2.7", "PATH_INFO": "/socket.io/", "QUERY_STRING": "EIO=4&transport=websocket"}
 
 
-class RecordingCarrier:
+class RecordingCarrier(WebSocketCarrier):
     """Carries a session into a list.
 
     ``is_blocked``: the client takes nothing, so packets stay in the outbox. ``is_reading``: whether the hub wants to
     hear more. ``ended``: None, ``"aborted"``, or the code and reason with which the hub closed.
     """
-
-    name = "websocket"
 
     def __init__(self) -> None:
         self.outbox: Any = None
@@ -71,7 +70,7 @@ class RecordingCarrier:
         self.ended = self.ended or (code, reason)
         self.arrived.set()
 
-    def abort(self) -> None:
+    def abort(self, *, in_child: bool = False) -> None:
         self.ended = self.ended or "aborted"
         self.arrived.set()
 
@@ -160,7 +159,7 @@ class DummyClient:
 
     # -- in Socket.IO's words -------------------------------------------------------------------------------------
 
-    def join(self, namespace: str = "/", auth: str = "") -> Socket:
+    def join(self, namespace: str = "/", auth: str = "") -> SocketCore:
         """Join a namespace and give the socket that handlers get; the reply does not stay among what was heard."""
         prefix = "40" if namespace == "/" else f"40{namespace},"
         self.say(prefix + auth)
@@ -169,7 +168,7 @@ class DummyClient:
         self._ids[namespace] = json.loads(str(reply)[len(prefix) :])["sid"]
         return self.socket(namespace)
 
-    def socket(self, namespace: str = "/") -> Socket:
+    def socket(self, namespace: str = "/") -> SocketCore:
         """Give the socket of a namespace that was joined."""
         return self.hub.sockets(namespace)[self._ids[namespace]]
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import ProtocolError
 from ..limit_rules import Violation
+from ..native import mypyc_attr
 from ..state.engine_session import EngineSession
 from ..state.packet_stream import PacketStream
 from ..state.peer import AckReceived, JoinRequested, Left, Membership, Outcome, Peer
@@ -24,6 +25,7 @@ from .engine_client import EngineClient
 from .home import Home
 from .request import Request
 from .socket import Socket
+from .socket_core import SocketCore
 
 __all__ = ["Client"]
 
@@ -31,6 +33,7 @@ __all__ = ["Client"]
 _NEVER = float("inf")
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Client(EngineClient):
     """One peer that speaks Socket.IO."""
 
@@ -47,7 +50,7 @@ class Client(EngineClient):
     )
 
     def __init__(
-        self, hub: HubCore, session: EngineSession, request: Request, namespaces: dict[str, Home[Socket]]
+        self, hub: HubCore, session: EngineSession, request: Request, namespaces: dict[str, Home[SocketCore]]
     ) -> None:
         super().__init__(hub, session, request)
         self.namespaces = namespaces
@@ -63,10 +66,10 @@ class Client(EngineClient):
         #: Until when it must have joined a namespace; infinite once it has.
         self.connect_deadline = monotonic() + hub.config.connect_timeout
 
-    def sockets(self) -> list[Socket]:
+    def sockets(self) -> list[SocketCore]:
         """Give the sockets of all namespaces that the client has asked for."""
         owners = [membership.owner for membership in self.peer.memberships.values()]
-        return [owner for owner in owners if isinstance(owner, Socket)]
+        return [owner for owner in owners if isinstance(owner, SocketCore)]
 
     # -- in ---------------------------------------------------------------------------------------------------------
 
@@ -75,7 +78,8 @@ class Client(EngineClient):
         packet = self.stream.receive_message(data)
         outcome = self.peer.receive_packet(packet) if type(packet) is Packet else packet
         if type(outcome) is Membership:
-            socket: Socket = outcome.owner  # type: ignore[assignment]  # the owner of a joined membership is its socket
+            # The owner of a joined membership is its socket.
+            socket: SocketCore = outcome.owner  # type: ignore[assignment]  # see above
             self.hub.workers.put(socket.mailbox, dispatch.run_event, socket, packet)
             self.queued += 1
             if self.queued > self.hub.config.mailbox_high and not self.is_paused:
@@ -178,7 +182,7 @@ class Client(EngineClient):
         self.request.auth = wanted.auth
         return self.request
 
-    def _home(self, name: str) -> Home[Socket]:
+    def _home(self, name: str) -> Home[SocketCore]:
         home = self.namespaces.get(name)
         return Home(name, self.namespaces) if home is None else home
 
@@ -212,11 +216,11 @@ class Client(EngineClient):
             self._shared = {}
         return self._shared
 
-    def subscribe(self, socket: Socket, channel: str) -> bool:
+    def subscribe(self, socket: SocketCore, channel: str) -> bool:
         """Subscribe one of its sockets."""
         return subscriptions.subscribe(socket, channel)
 
-    def unsubscribe(self, socket: Socket, channel: str) -> bool:
+    def unsubscribe(self, socket: SocketCore, channel: str) -> bool:
         """Unsubscribe one of its sockets."""
         return subscriptions.unsubscribe(socket, channel)
 
@@ -230,13 +234,13 @@ class Client(EngineClient):
         """Count the channels of all its sockets."""
         return sum(socket.home.channels.count(socket) for socket in self.sockets())
 
-    def disconnect(self, socket: Socket, *, close: bool) -> None:
+    def disconnect(self, socket: SocketCore, *, close: bool) -> None:
         """Disconnect one of its sockets; with ``close`` the whole client."""
         lifecycle.disconnect(socket, self.peer)
         if close and not self.is_closed:
             self.hub.close(self, "server namespace disconnect")
 
-    def forget(self, socket: Socket) -> None:
+    def forget(self, socket: SocketCore) -> None:
         """Disconnect one of its sockets without telling the client."""
         lifecycle.leave(socket, self.peer)
 

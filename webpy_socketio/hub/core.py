@@ -18,6 +18,7 @@ from ..config import Config
 from ..errors import UsageError
 from ..events import LAST_STAGES, Registry
 from ..limit_rules import Violation
+from ..native import mypyc_attr
 from ..state.engine_session import EngineSession, State
 from ..state.token_bucket import BucketTable
 from ..transport.outbox import Budget, Outbox
@@ -101,6 +102,7 @@ class Farewell:
         return None
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class HubCore:
     """The shared half of the hub. ``open`` binds it to the calling thread's loop."""
 

@@ -13,7 +13,7 @@ from ..types import NO_ACK
 from ..wire.socket_packets import Packet, decode_arguments, encode_ack
 from . import rates, subscriptions
 from .handlers import Answer, call, call_processed, report, run_on_error
-from .socket import Socket, State
+from .socket_core import SocketCore, State
 
 __all__ = ["run_event"]
 
@@ -23,7 +23,7 @@ logger = logging.getLogger("webpy_socketio.hub")
 _ENDED, _MESSAGE = State.ENDED, Event.MESSAGE
 
 
-def run_event(socket: Socket, packet: Packet) -> None:
+def run_event(socket: SocketCore, packet: Packet) -> None:
     """Run the handlers of an event that the client sent, and ack it if the client asked for that."""
     try:
         _run(socket, packet)
@@ -31,7 +31,7 @@ def run_event(socket: Socket, packet: Packet) -> None:
         socket.client.finish_task()
 
 
-def _run(socket: Socket, packet: Packet) -> None:
+def _run(socket: SocketCore, packet: Packet) -> None:
     hub = socket.hub
     if socket.state is _ENDED or hub.is_out_of_time:
         return
@@ -56,7 +56,7 @@ def _run(socket: Socket, packet: Packet) -> None:
         _send_ack(socket, packet.id, answer.value)
 
 
-def _send_ack(socket: Socket, id_: int, value: object) -> None:
+def _send_ack(socket: SocketCore, id_: int, value: object) -> None:
     values = list(value) if type(value) is tuple else [] if value is None else [value]
     try:
         text, attachments = encode_ack(socket.namespace, id_, values)
@@ -66,7 +66,7 @@ def _send_ack(socket: Socket, id_: int, value: object) -> None:
         socket.queue(OutgoingPacket(b"4" + text, attachments))
 
 
-def _run_named(socket: Socket, arguments: list[Any], channel: str | None) -> Answer:
+def _run_named(socket: SocketCore, arguments: list[Any], channel: str | None) -> Answer:
     """Run the handlers of an event; ``arguments`` begin with its name."""
     answer = Answer()
     if socket.hub.registry.processors:
@@ -77,7 +77,7 @@ def _run_named(socket: Socket, arguments: list[Any], channel: str | None) -> Ans
     return answer
 
 
-def _run_all(socket: Socket, arguments: list[Any], channel: str | None, answer: Answer) -> None:
+def _run_all(socket: SocketCore, arguments: list[Any], channel: str | None, answer: Answer) -> None:
     for handler in socket.hub.registry.named(socket.home.name, arguments[0]):
         if handler.pattern is not None and not handler.matches(channel, socket.channels):
             continue
@@ -87,7 +87,7 @@ def _run_all(socket: Socket, arguments: list[Any], channel: str | None, answer: 
             _run_handler(socket, handler, arguments, answer)
 
 
-def _run_handler(socket: Socket, handler: Handler, arguments: list[Any], answer: Answer) -> None:
+def _run_handler(socket: SocketCore, handler: Handler, arguments: list[Any], answer: Answer) -> None:
     given = arguments if handler.takes_name else arguments[1:]
     if handler.takes(len(given)):
         call(socket, handler, given, answer)
@@ -96,7 +96,7 @@ def _run_handler(socket: Socket, handler: Handler, arguments: list[Any], answer:
         _report_count(socket, arguments[0], len(arguments) - 1, handler)
 
 
-def _report_count(socket: Socket, name: str, count: int, handler: Handler) -> None:
+def _report_count(socket: SocketCore, name: str, count: int, handler: Handler) -> None:
     taker = describe(handler.function)
     error = EventError(f"The event {name!r:.100} came with {count} arguments; {taker} does not take them.")
     logger.info("Socket %s: %s", socket.label, error)
@@ -106,16 +106,16 @@ def _report_count(socket: Socket, name: str, count: int, handler: Handler) -> No
 # -- what a client asks of us by an event ---------------------------------------------------------------------------
 
 
-def _subscribe(socket: Socket, arguments: list[Any]) -> Answer:
+def _subscribe(socket: SocketCore, arguments: list[Any]) -> Answer:
     return _answer(subscriptions.may_subscribe(socket, arguments) and subscriptions.subscribe(socket, arguments[0]))
 
 
-def _unsubscribe(socket: Socket, arguments: list[Any]) -> Answer:
+def _unsubscribe(socket: SocketCore, arguments: list[Any]) -> Answer:
     channel = arguments[0] if arguments else None
     return _answer(isinstance(channel, str) and subscriptions.unsubscribe(socket, channel))
 
 
-def _message(socket: Socket, arguments: list[Any]) -> Answer:
+def _message(socket: SocketCore, arguments: list[Any]) -> Answer:
     channel = arguments[0] if arguments else None
     if not isinstance(channel, str) or not socket.home.channels.holds(socket, channel):
         logger.info("Socket %s: a message to the channel %.50r, to which it is not subscribed", socket.label, channel)

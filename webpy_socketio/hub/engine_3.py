@@ -18,7 +18,7 @@ from .core import HubCore
 from .engine_client import EngineClient
 from .home import Home
 from .request import Request
-from .socket import Socket
+from .socket_core import SocketCore
 
 __all__ = ["Client3", "EngineClient3"]
 
@@ -60,7 +60,7 @@ class Client3(EngineClient3, Client):
     __slots__ = ("packet_kind",)
 
     def __init__(
-        self, hub: HubCore, session: EngineSession, request: Request, namespaces: dict[str, Home[Socket]]
+        self, hub: HubCore, session: EngineSession, request: Request, namespaces: dict[str, Home[SocketCore]]
     ) -> None:
         super().__init__(hub, session, request, namespaces)
         self.peer: Peer4 = Peer4(hub.config.max_namespaces)

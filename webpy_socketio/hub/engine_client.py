@@ -12,6 +12,7 @@ from time import monotonic
 from gevent.event import Event
 
 from ..limit_rules import Violation
+from ..native import mypyc_attr
 from ..state.engine_session import (
     CloseLane,
     CloseSession,
@@ -43,6 +44,7 @@ _PING = OutgoingPacket(b"2")
 _PONG_PROBE = frames.encode_frame(frames.TEXT, b"3probe")
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class EngineClient:
     """One peer. The loop's callbacks and the requests of long-polling call it; it never blocks."""
 

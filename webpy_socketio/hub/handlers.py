@@ -14,7 +14,7 @@ from gevent import GreenletExit
 
 from ..events import Event, Handler
 from .processors import run_processed
-from .socket import Socket
+from .socket_core import SocketCore
 
 __all__ = ["Answer", "ask_stage", "call", "call_processed", "report", "run_on_error", "run_stage"]
 
@@ -30,7 +30,7 @@ class Answer:
     value: object = None
 
 
-def call(socket: Socket, handler: Handler, arguments: Iterable[Any], answer: Answer) -> None:
+def call(socket: SocketCore, handler: Handler, arguments: Iterable[Any], answer: Answer) -> None:
     """Call one handler and note in ``answer`` what became of it."""
     answer.handled = True
     try:
@@ -46,7 +46,7 @@ def call(socket: Socket, handler: Handler, arguments: Iterable[Any], answer: Ans
 
 
 def call_processed(
-    socket: Socket, event: str, arguments: Sequence[Any], answer: Answer, handlers: Callable[[], None]
+    socket: SocketCore, event: str, arguments: Sequence[Any], answer: Answer, handlers: Callable[[], None]
 ) -> None:
     """Run the handlers of an event inside the application's processors; what those give is the event's value."""
 
@@ -65,18 +65,18 @@ def call_processed(
         answer.handled = answer.handled or answer.value is not None
 
 
-def ask_stage(socket: Socket, event: Event, *arguments: Any, channel: str | None = None) -> bool:
+def ask_stage(socket: SocketCore, event: Event, *arguments: Any, channel: str | None = None) -> bool:
     """Run the handlers of a stage that may be vetoed; False as soon as one gives False, which stops the others."""
     return _run_stage(socket, event, arguments, channel, until_veto=True).value is not False
 
 
-def run_stage(socket: Socket, event: Event, *arguments: Any, channel: str | None = None) -> None:
+def run_stage(socket: SocketCore, event: Event, *arguments: Any, channel: str | None = None) -> None:
     """Run all handlers of a stage."""
     _run_stage(socket, event, arguments, channel, until_veto=False)
 
 
 def _run_stage(
-    socket: Socket, event: Event, arguments: Sequence[Any], channel: str | None, *, until_veto: bool
+    socket: SocketCore, event: Event, arguments: Sequence[Any], channel: str | None, *, until_veto: bool
 ) -> Answer:
     answer = Answer()
 
@@ -96,13 +96,13 @@ def _run_stage(
     return answer
 
 
-def report(socket: Socket, error: BaseException) -> None:
+def report(socket: SocketCore, error: BaseException) -> None:
     """Log what a handler raised, with its traceback, and tell ``on_error``; what is raised there is only logged."""
     logger.error("A handler of socket %s failed", socket.label, exc_info=error)
     run_on_error(socket, error)
 
 
-def run_on_error(socket: Socket, error: BaseException) -> None:
+def run_on_error(socket: SocketCore, error: BaseException) -> None:
     """Run ``on_error``; what it raises itself is only logged."""
     for handler in socket.hub.registry.of(socket.home.name, Event.ERROR):
         if handler.pattern is not None and not handler.matches(None, socket.channels):

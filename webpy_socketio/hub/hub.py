@@ -6,7 +6,6 @@ There is one default hub per process; the first server, or the first request tha
 from __future__ import annotations
 
 import os
-import weakref
 from collections.abc import Callable
 from time import monotonic
 
@@ -22,8 +21,8 @@ from .engine_3 import Client3
 from .engine_client import EngineClient
 from .home import Home
 from .request import Request
-from .socket import Socket
-from .socket import State as SocketState
+from .socket_core import SocketCore
+from .socket_core import State as SocketState
 
 __all__ = ["Hub", "default_hub"]
 
@@ -36,10 +35,9 @@ class Hub(HubCore):
 
     def __init__(self, config: Config, handlers: Registry, make_client: ClientFactory | None = None) -> None:
         super().__init__(config, handlers)
-        self.namespaces: dict[str, Home[Socket]] = {}
+        self.namespaces: dict[str, Home[SocketCore]] = {}
         self._make_client = make_client or self._make_socket_client
         self.is_forked = False
-        _hubs.add(self)
 
     def _make_socket_client(self, core: HubCore, session: EngineSession, request: Request) -> EngineClient:
         kind = Client3 if isinstance(session, EngineSession3) else Client
@@ -71,7 +69,7 @@ class Hub(HubCore):
         """Make a carrier of a raw socket whose opening handshake is done, with the ``agreement`` on compression."""
         return WebSocketCarrier(sock, self.loop, self.turn, self.wheel, self.config, agreement)
 
-    def sockets(self, namespace: str) -> dict[str, Socket]:
+    def sockets(self, namespace: str) -> dict[str, SocketCore]:
         """Give the sockets of a namespace by their ids."""
         home = self.namespaces.get(namespace)
         return home.sockets if home is not None else {}
@@ -81,6 +79,12 @@ class Hub(HubCore):
         if not self.is_open:
             self.is_forked = False
             super().open()
+            _open_hubs.add(self)
+
+    def shut(self) -> None:
+        """Stop the watchers; the hub can be opened again."""
+        super().shut()
+        _open_hubs.discard(self)
 
     def abandon(self) -> None:
         """Drop everything in a forked child: its copies of the parent's connections, without a word to the peers."""
@@ -105,17 +109,19 @@ class Hub(HubCore):
         self.limits.close()
         self.doorbell.close()
         self.is_open = False
+        _open_hubs.discard(self)
         # Handlers of the parent that block would take the places of the child's, and its log's.
         self._set_up()
         self.workers.open()
 
 
-_hubs: weakref.WeakSet[Hub] = weakref.WeakSet()
+#: Those that a forked child has copies of.
+_open_hubs: set[Hub] = set()
 _default: Hub | None = None
 
 
 def _abandon_hubs() -> None:
-    for hub in list(_hubs):
+    for hub in list(_open_hubs):
         hub.abandon()
 
 

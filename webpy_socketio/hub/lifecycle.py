@@ -18,14 +18,14 @@ from . import subscriptions
 from .acks import AckCallback, AckWaiter
 from .handlers import report, run_stage
 from .processors import run_processed
-from .socket import Socket, State
+from .socket_core import SocketCore, State
 
 __all__ = ["begin_connect", "begin_end", "disconnect", "leave", "resolve_ack"]
 
 # -- the beginning --------------------------------------------------------------------------------------------------
 
 
-def begin_connect(socket: Socket, peer: Peer) -> None:
+def begin_connect(socket: SocketCore, peer: Peer) -> None:
     """Run ``on_connect`` in a worker; where nobody listens, let the client in at once."""
     if socket.hub.registry.of(socket.namespace, Event.CONNECT) or socket.hub.registry.processors:
         socket.client.begin_task()
@@ -34,14 +34,14 @@ def begin_connect(socket: Socket, peer: Peer) -> None:
         _accept(socket, peer)
 
 
-def _run_connect(socket: Socket, peer: Peer) -> None:
+def _run_connect(socket: SocketCore, peer: Peer) -> None:
     try:
         _decide(socket, peer)
     finally:
         socket.client.finish_task()
 
 
-def _decide(socket: Socket, peer: Peer) -> None:
+def _decide(socket: SocketCore, peer: Peer) -> None:
     if not socket.connected:
         _finish(socket)  # it left before anybody heard of it
         return
@@ -56,7 +56,7 @@ def _decide(socket: Socket, peer: Peer) -> None:
         _accept(socket, peer)
 
 
-def _ask_handlers(socket: Socket) -> Refused | None:
+def _ask_handlers(socket: SocketCore) -> Refused | None:
     """Run ``on_connect`` inside the processors; give the refusal, if anybody refuses."""
     try:
         allowed = run_processed(socket, "connect", [socket.request.auth], lambda: _run_on_connect(socket))
@@ -70,7 +70,7 @@ def _ask_handlers(socket: Socket) -> Refused | None:
     return Refused() if allowed is False else None
 
 
-def _run_on_connect(socket: Socket) -> bool:
+def _run_on_connect(socket: SocketCore) -> bool:
     """Run ``on_connect`` until one refuses. Raises ``Refused``."""
     for handler in socket.hub.registry.of(socket.namespace, Event.CONNECT):
         try:
@@ -83,7 +83,7 @@ def _run_on_connect(socket: Socket) -> bool:
     return True
 
 
-def _accept(socket: Socket, peer: Peer) -> None:
+def _accept(socket: SocketCore, peer: Peer) -> None:
     peer.accept(socket.membership)
     held, socket.held = socket.held, None
     socket.state = State.OPEN
@@ -93,7 +93,7 @@ def _accept(socket: Socket, peer: Peer) -> None:
         socket.queue(packet)
 
 
-def refuse(socket: Socket, peer: Peer, refusal: Refused) -> None:
+def refuse(socket: SocketCore, peer: Peer, refusal: Refused) -> None:
     """Turn a client down that is connecting: no further events, its subscriptions are undone silently."""
     was_there = socket.connected
     _finish(socket)
@@ -112,7 +112,7 @@ def refuse(socket: Socket, peer: Peer, refusal: Refused) -> None:
 # -- the end --------------------------------------------------------------------------------------------------------
 
 
-def begin_end(socket: Socket, reason: str) -> None:
+def begin_end(socket: SocketCore, reason: str) -> None:
     """Take note that the client is gone: nobody reaches it any more, and after what it sent its last handlers run."""
     if not socket.connected:
         return
@@ -132,12 +132,12 @@ def begin_end(socket: Socket, reason: str) -> None:
         socket.hub.workers.put(socket.mailbox, step, socket)
 
 
-def _run_disconnect(socket: Socket) -> None:
+def _run_disconnect(socket: SocketCore) -> None:
     if socket.state is State.ENDING:
         run_stage(socket, Event.DISCONNECT)
 
 
-def _run_unsubscribe(socket: Socket) -> None:
+def _run_unsubscribe(socket: SocketCore) -> None:
     if socket.state is not State.ENDING:
         return
     try:
@@ -147,19 +147,19 @@ def _run_unsubscribe(socket: Socket) -> None:
         raise
 
 
-def _run_finish(socket: Socket) -> None:
+def _run_finish(socket: SocketCore) -> None:
     if socket.state is State.ENDING:
         run_stage(socket, Event.FINISH)
 
 
-def _run_last(socket: Socket) -> None:
+def _run_last(socket: SocketCore) -> None:
     try:
         _finish(socket)
     finally:
         socket.client.finish_task()
 
 
-def _finish(socket: Socket) -> None:
+def _finish(socket: SocketCore) -> None:
     if socket.state is State.ENDED:
         return
     socket.state = State.ENDED
@@ -174,19 +174,19 @@ def _finish(socket: Socket) -> None:
             instance.kill_local_jobs()
 
 
-def _abandon_acks(socket: Socket, reason: str) -> None:
+def _abandon_acks(socket: SocketCore, reason: str) -> None:
     for waiter in socket.membership.take_all_acks():
         if isinstance(waiter, AckWaiter):
             waiter.abandon(reason)
 
 
-def _take_out(socket: Socket) -> None:
+def _take_out(socket: SocketCore) -> None:
     """Let nobody find the socket by its id: a client of Engine.IO 3 may have another one by the same id again."""
     if socket.home.sockets.get(socket.id) is socket:
         del socket.home.sockets[socket.id]
 
 
-def disconnect(socket: Socket, peer: Peer) -> None:
+def disconnect(socket: SocketCore, peer: Peer) -> None:
     """Disconnect a client from one namespace, from our side."""
     if socket.state is State.CONNECTING:
         refuse(socket, peer, Refused())
@@ -196,7 +196,7 @@ def disconnect(socket: Socket, peer: Peer) -> None:
         begin_end(socket, "server namespace disconnect")
 
 
-def leave(socket: Socket, peer: Peer) -> None:
+def leave(socket: SocketCore, peer: Peer) -> None:
     """End a client's stay in one namespace without telling it; what it still sends there is ignored."""
     if socket.connected:
         peer.leave(socket.membership)

@@ -14,7 +14,7 @@ from ..transport.outbox import OutgoingPacket
 from . import survey
 from .fanout import deliver, make_event
 from .hub import Hub, default_hub
-from .socket import Socket
+from .socket_core import SocketCore
 
 __all__ = [
     "broadcast",
@@ -60,7 +60,7 @@ def broadcast_channel(message: object, channel: str) -> None:
     _deliver(hub, members, packet, message)
 
 
-def _deliver(hub: Hub, sockets: list[Socket], packet: OutgoingPacket, message: object) -> None:
+def _deliver(hub: Hub, sockets: list[SocketCore], packet: OutgoingPacket, message: object) -> None:
     deliver(hub, sockets, packet)
     _log(hub, ["message", message])
 
@@ -131,7 +131,7 @@ def disconnect(to: str | Iterable[str], *, close: bool = False, namespace: str =
 
 def _receivers(
     hub: Hub, namespace: str, to: str | Iterable[str] | None, skip: str | Iterable[str] | None
-) -> dict[Socket, None]:
+) -> dict[SocketCore, None]:
     receivers = _resolve(hub, namespace, to)
     if skip is not None:
         skipped = _resolve(hub, namespace, skip)
@@ -143,12 +143,12 @@ def _listed(names: str | Iterable[str] | None) -> list[str]:
     return [] if names is None else [names] if isinstance(names, str) else list(names)
 
 
-def _resolve(hub: Hub, namespace: str, to: str | Iterable[str] | None) -> dict[Socket, None]:
+def _resolve(hub: Hub, namespace: str, to: str | Iterable[str] | None) -> dict[SocketCore, None]:
     """Find the sockets that ``to`` names: each once."""
     sockets = hub.sockets(namespace)
     if to is None:
         return dict.fromkeys(list(sockets.values()))
-    found: dict[Socket, None] = {}
+    found: dict[SocketCore, None] = {}
     home = hub.namespaces.get(namespace)
     for name in _listed(to):
         if name in sockets:

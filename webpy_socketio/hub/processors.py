@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .request import Request
-from .socket import Socket
+from .socket_core import SocketCore
 
 __all__ = ["EventCall", "run_processed"]
 
@@ -20,7 +20,7 @@ class EventCall:
 
     __slots__ = ("_go_on", "arguments", "event", "socket")
 
-    def __init__(self, socket: Socket, event: str, arguments: Sequence[Any], go_on: Callable[[], Any]) -> None:
+    def __init__(self, socket: SocketCore, event: str, arguments: Sequence[Any], go_on: Callable[[], Any]) -> None:
         # Any: arguments and results are user data.
         self.socket = socket
         self.event = event
@@ -42,7 +42,7 @@ class EventCall:
         return self._go_on()
 
 
-def run_processed(socket: Socket, event: str, arguments: Sequence[Any], handlers: Callable[[], Any]) -> Any:
+def run_processed(socket: SocketCore, event: str, arguments: Sequence[Any], handlers: Callable[[], Any]) -> Any:
     """Run ``handlers`` inside all processors, the first one outermost; what a processor raises is not caught here."""
     go_on = handlers
     for processor in reversed(socket.hub.registry.processors):

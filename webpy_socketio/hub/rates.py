@@ -17,7 +17,7 @@ from ..transport.outbox import OutgoingPacket
 from ..wire.socket_packets import Packet, encode_ack
 from .addresses import group_of
 from .handlers import report
-from .socket import Socket
+from .socket_core import SocketCore
 
 __all__ = ["MAX_BUCKETS", "refuse"]
 
@@ -30,7 +30,7 @@ _YES_OR_NO = ("__subscribe__", "__unsubscribe__")
 _HARDNESS = ("drop", "error", "disconnect")
 
 
-def refuse(socket: Socket, packet: Packet, rules: Iterable[RateLimit], arguments: list[Any] | None) -> bool:
+def refuse(socket: SocketCore, packet: Packet, rules: Iterable[RateLimit], arguments: list[Any] | None) -> bool:
     """Tell whether a rule refuses an event, and do what it says. ``arguments`` are None if no rule needs them."""
     client = socket.client
     if client.is_ejected:
@@ -54,7 +54,7 @@ def refuse(socket: Socket, packet: Packet, rules: Iterable[RateLimit], arguments
     return True
 
 
-def _cost(socket: Socket, rule: RateLimit, arguments: Sequence[Any]) -> float | None:
+def _cost(socket: SocketCore, rule: RateLimit, arguments: Sequence[Any]) -> float | None:
     """Give what an event costs by a rule; None if it is not concerned."""
     name, *values = arguments
     if name == _MESSAGE:
@@ -73,7 +73,7 @@ def _cost(socket: Socket, rule: RateLimit, arguments: Sequence[Any]) -> float | 
     return cost
 
 
-def _bucket(socket: Socket, rule: RateLimit, now: float) -> TokenBucket:
+def _bucket(socket: SocketCore, rule: RateLimit, now: float) -> TokenBucket:
     address = socket.request.get("REMOTE_ADDR", "") if rule.per == "address" else ""
     if address:
         return socket.hub.rates.bucket((rule, group_of(address)), rule.events_per_second, rule.burst, now)
@@ -84,7 +84,7 @@ def _bucket(socket: Socket, rule: RateLimit, now: float) -> TokenBucket:
     return table.bucket((rule, socket.namespace), rule.events_per_second, rule.burst, now)
 
 
-def _react(socket: Socket, packet: Packet, rule: RateLimit, arguments: Sequence[Any] | None, wait: float) -> None:
+def _react(socket: SocketCore, packet: Packet, rule: RateLimit, arguments: Sequence[Any] | None, wait: float) -> None:
     if rule.reaction == "disconnect":
         socket.client.eject(rule.detail)
     elif rule.reaction == "error" and packet.id is not None:

@@ -9,9 +9,9 @@ from typing import Any
 from ..errors import UsageError
 from ..events import Event
 from .handlers import ask_stage, run_stage
-from .socket import Socket
+from .socket_core import SocketCore
 
-__all__ = ["announce_unsubscribes", "may_subscribe", "subscribe", "unsubscribe"]
+__all__ = ["announce_unsubscribes", "check_channel", "may_subscribe", "subscribe", "unsubscribe"]
 
 logger = logging.getLogger("webpy_socketio.hub")
 
@@ -20,7 +20,7 @@ logger = logging.getLogger("webpy_socketio.hub")
 _ID_SHAPE = re.compile(r"(?:/[^#]*#)?[A-Za-z0-9_-]{20}")
 
 
-def may_subscribe(socket: Socket, arguments: list[Any]) -> bool:  # Any: what the client sent
+def may_subscribe(socket: SocketCore, arguments: list[Any]) -> bool:  # Any: what the client sent
     """Tell whether a client may ask for a channel like this; if not, the log says why."""
     channel = arguments[0] if arguments else None
     config = socket.hub.config
@@ -40,14 +40,18 @@ def may_subscribe(socket: Socket, arguments: list[Any]) -> bool:  # Any: what th
     return False
 
 
-def subscribe(socket: Socket, channel: str) -> bool:
-    """Run ``on_subscribe`` and subscribe, unless a handler gives False, or it is done or under way already."""
+def check_channel(channel: object) -> None:
+    """Check the name of a channel that the application subscribes a socket to. Raises ``UsageError``."""
     if not isinstance(channel, str) or not channel:
         raise UsageError(f"A channel is named by a string, not {channel!r}.")
     if _ID_SHAPE.fullmatch(channel):
         raise UsageError(
             f"{channel!r} looks like a session id (20 letters, digits, _ or -); name the channel otherwise."
         )
+
+
+def subscribe(socket: SocketCore, channel: str) -> bool:
+    """Run ``on_subscribe`` and subscribe, unless a handler gives False, or it is done or under way already."""
     if not socket.connected or socket.home.channels.holds(socket, channel):
         return False
     if socket.subscribing is None:
@@ -67,7 +71,7 @@ def subscribe(socket: Socket, channel: str) -> bool:
     return True
 
 
-def unsubscribe(socket: Socket, channel: str) -> bool:
+def unsubscribe(socket: SocketCore, channel: str) -> bool:
     """Run ``on_unsubscribe`` while the socket is still subscribed, then unsubscribe; False if nothing changes."""
     if not socket.home.channels.holds(socket, channel):
         return False
@@ -84,7 +88,7 @@ def unsubscribe(socket: Socket, channel: str) -> bool:
     return True
 
 
-def announce_unsubscribes(socket: Socket) -> None:
+def announce_unsubscribes(socket: SocketCore) -> None:
     """Run ``on_unsubscribe`` for each channel of a socket that ends; it stays subscribed until all is over.
 
     May be called again after it was interrupted: no channel is announced twice.

@@ -16,7 +16,7 @@ from ..transport.outbox import OutgoingPacket
 from .acks import AckWaiter, value_of
 from .core import HubCore
 from .fanout import make_event
-from .socket import Socket, State
+from .socket_core import SocketCore, State
 
 __all__ = ["Survey", "ask"]
 
@@ -34,7 +34,7 @@ class Respondent(AckWaiter):
 
     __slots__ = ("_socket", "_survey")
 
-    def __init__(self, survey: Survey, socket: Socket) -> None:
+    def __init__(self, survey: Survey, socket: SocketCore) -> None:
         self._survey = survey
         self._socket = socket
 
@@ -54,11 +54,11 @@ class Survey:
     one, and share the packet.
     """
 
-    def __init__(self, sockets: Collection[Socket], on_end: Callable[[], object]) -> None:
+    def __init__(self, sockets: Collection[SocketCore], on_end: Callable[[], object]) -> None:
         self.id = new_ack_id()
         self.answers: dict[str, Any] = {}  # Any: what clients answer is user data
         #: Who is there and has not answered in time, or could not be asked: known at the end.
-        self.missing: list[Socket] = []
+        self.missing: list[SocketCore] = []
         self.is_over = False
         self._on_end = on_end
         self._waiting = dict.fromkeys(sockets)
@@ -78,12 +78,12 @@ class Survey:
                 self.lose(socket)
         self._check_end()
 
-    def receive(self, socket: Socket, values: list[Any]) -> None:
+    def receive(self, socket: SocketCore, values: list[Any]) -> None:
         """Take an answer."""
         self.answers[socket.id] = value_of(values)
         self.lose(socket)
 
-    def lose(self, socket: Socket) -> None:
+    def lose(self, socket: SocketCore) -> None:
         """Wait for a client no longer."""
         socket.membership.take_ack(self.id)
         if socket in self._waiting:
@@ -119,7 +119,7 @@ class Survey:
 
 
 def ask(
-    hub: HubCore, sockets: Collection[Socket], namespace: str, arguments: list[Any], timeout: float | None
+    hub: HubCore, sockets: Collection[SocketCore], namespace: str, arguments: list[Any], timeout: float | None
 ) -> dict[str, Any]:  # Any: what is sent, and what clients answer, is user data
     """Ask clients and wait; give their answers by session id. From any greenlet and any thread.
 
@@ -131,7 +131,7 @@ def ask(
 
 
 def _ask_here(
-    hub: HubCore, sockets: Collection[Socket], namespace: str, arguments: list[Any], timeout: float | None
+    hub: HubCore, sockets: Collection[SocketCore], namespace: str, arguments: list[Any], timeout: float | None
 ) -> dict[str, Any]:  # Any: as above
     ended = Event()
     survey = Survey(sockets, ended.set)
@@ -145,7 +145,7 @@ def _ask_here(
 
 
 def _ask_from_thread(
-    hub: HubCore, sockets: Collection[Socket], namespace: str, arguments: list[Any], timeout: float | None
+    hub: HubCore, sockets: Collection[SocketCore], namespace: str, arguments: list[Any], timeout: float | None
 ) -> dict[str, Any]:  # Any: as above
     lock = _allocate_lock()
     lock.acquire()

@@ -9,6 +9,7 @@ import time
 from typing import Any, Protocol
 
 from ..config import Config
+from ..native import mypyc_attr
 from ..state.websocket import Ended, Reply, State, WebSocketConnection
 from ..types import Excess
 from ..wire.deflate import Agreement, Deflater, Inflater
@@ -44,6 +45,7 @@ class WebSocketReceiver(Protocol):
         """Take note that one of these methods raised; called in the ``except`` clause."""
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class WebSocketCarrier:
     """One WebSocket after its opening handshake.
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import _socket
 import logging
 import re
+import secrets
 import socket as socket_module
 from collections.abc import Callable
 from itertools import count
@@ -239,7 +240,7 @@ class Entrance:
         ids = count(1)
         self.findings.found.clear()
         self.server.socketio_config = self.hub.config = settings
-        self.hub.new_id = lambda: f"id{next(ids)}"  # type: ignore[method-assign]  # ids that inputs can name
+        secrets.token_urlsafe = lambda size: f"id{next(ids)}"  # ids that inputs can name
         config.install(settings)
 
     def turn(self) -> None:
