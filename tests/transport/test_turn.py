@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import signal
+import time
 from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
+
+import gevent
+from gevent.event import Event
 
 from tests.support.clock import FakeLoop
 from webpy_socketio.transport.turn import AT_ONCE, Turn
@@ -153,3 +162,20 @@ class TestMany:
         loop.advance(1)
         assert len(journal) == AT_ONCE
         assert not loop.timers
+
+
+def test_a_signal_that_comes_while_something_is_written_does_not_wait() -> None:
+    loop, heard = gevent.get_hub().loop, Event()
+    turn = Turn(loop)
+    # Nothing here is run by the interpreter, which would look for signals by itself.
+    kill = ctypes.CDLL(None).kill
+    kill.restype = None
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: heard.set())
+    try:
+        turn.add(SimpleNamespace(flush=partial(kill, os.getpid(), signal.SIGUSR1)))
+        began = time.monotonic()
+        heard.wait(20)
+        assert time.monotonic() - began < 10
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        turn.close()

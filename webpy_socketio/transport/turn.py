@@ -10,12 +10,14 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+from .signals import look_for_signals
 
 __all__ = ["AT_ONCE", "Flushable", "Turn"]
 
 #: Clients that are written to in any turn: about half a millisecond.
-AT_ONCE = 100
+AT_ONCE: Final = 100
 
 
 class Flushable(Protocol):
@@ -79,6 +81,7 @@ class Turn:
             if waiting:
                 self._left_at = self._clock()
                 self._next.start(self._go_on)
+        look_for_signals()
 
     def close(self) -> None:
         """Forget everybody."""
