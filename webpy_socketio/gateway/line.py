@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from ..config import Config
 from ..hub.hub import Hub
@@ -36,9 +36,11 @@ class State(Enum):
 
 
 #: Looked up once: a member of an Enum costs as much as a call before Python 3.12.
-_WAITING, _POLLING, _SENDING = State.WAITING, State.POLLING, State.SENDING
+_WAITING: Final = State.WAITING
+_POLLING: Final = State.POLLING
+_SENDING: Final = State.SENDING
 #: Not, or no longer, in the loop.
-_AWAY = (State.SERVED, State.CLOSED)
+_AWAY: Final = (State.SERVED, State.CLOSED)
 
 
 class Entrance(Protocol):

@@ -7,7 +7,7 @@ mailboxes.
 from __future__ import annotations
 
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 from ..errors import ProtocolError
 from ..limit_rules import Violation
@@ -30,7 +30,7 @@ from .socket_core import SocketCore
 __all__ = ["Client"]
 
 #: One for all: an idle client is to cost little.
-_NEVER = float("inf")
+_NEVER: Final = float("inf")
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from ..errors import EventError, ProtocolError
 from ..events import Event, Handler, describe
@@ -20,7 +20,8 @@ __all__ = ["run_event"]
 logger = logging.getLogger("webpy_socketio.hub")
 
 #: Looked up once: a member of an Enum costs as much as a call before Python 3.12.
-_ENDED, _MESSAGE = State.ENDED, Event.MESSAGE
+_ENDED: Final = State.ENDED
+_MESSAGE: Final = Event.MESSAGE
 
 
 def run_event(socket: SocketCore, packet: Packet) -> None:
@@ -134,4 +135,4 @@ def _answer(value: bool) -> Answer:
     return answer
 
 
-_BUILT_IN = {"__subscribe__": _subscribe, "__unsubscribe__": _unsubscribe, "__message__": _message}
+_BUILT_IN: Final = {"__subscribe__": _subscribe, "__unsubscribe__": _unsubscribe, "__message__": _message}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from time import monotonic
+from typing import Final
 
 from gevent.event import Event
 
@@ -39,9 +40,10 @@ __all__ = ["EngineClient"]
 logger = logging.getLogger("webpy_socketio.session")
 
 #: Looked up once: a member of an Enum costs as much as a call before Python 3.12.
-_CURRENT, _CANDIDATE = Lane.CURRENT, Lane.CANDIDATE
-_PING = OutgoingPacket(b"2")
-_PONG_PROBE = frames.encode_frame(frames.TEXT, b"3probe")
+_CURRENT: Final = Lane.CURRENT
+_CANDIDATE: Final = Lane.CANDIDATE
+_PING: Final = OutgoingPacket(b"2")
+_PONG_PROBE: Final = frames.encode_frame(frames.TEXT, b"3probe")
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 __all__ = ["MAX_LENGTH", "MAX_VALUES", "Request", "known_values"]
 
 #: What many clients send alike, and nobody's secret. A query may hold a token: of those only Engine.IO's own are kept.
-_ALIKE = frozenset(
+_ALIKE: Final = frozenset(
     (
         "HTTP_ACCEPT",
         "HTTP_ACCEPT_ENCODING",
@@ -31,13 +31,13 @@ _ALIKE = frozenset(
         "SERVER_PROTOCOL",
     )
 )
-_QUERIES = {
+_QUERIES: Final = {
     query: query
     for query in (f"EIO={revision}&transport={name}" for revision in "34" for name in ("websocket", "polling"))
 }
 #: Values that are kept, and their characters: half a megabyte at most, whatever clients make up.
 MAX_VALUES, MAX_LENGTH = 1_000, 256
-known_values: dict[str, str] = {}
+known_values: Final[dict[str, str]] = {}
 
 
 def _remember(value: str) -> str:

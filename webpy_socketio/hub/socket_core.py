@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from ..errors import ProtocolError, UsageError
 from ..native import mypyc_attr
@@ -37,7 +37,8 @@ class State(Enum):
 
 
 #: Looked up once: a member of an Enum costs as much as a call before Python 3.12.
-_OPEN, _CONNECTING = State.OPEN, State.CONNECTING
+_OPEN: Final = State.OPEN
+_CONNECTING: Final = State.CONNECTING
 
 
 class Companion(Protocol):

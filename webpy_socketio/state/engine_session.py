@@ -11,7 +11,7 @@ one table. What is not in it, on the current lane, ends the session; on the cand
 from __future__ import annotations
 
 from enum import Enum
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from ..errors import ProtocolError, UsageError
 from ..wire.engine_packets import (
@@ -62,7 +62,8 @@ class Lane(Enum):
 
 
 #: Looked up once: a member of an Enum costs as much as a call before Python 3.12.
-_CLOSED, _CANDIDATE = State.CLOSED, Lane.CANDIDATE
+_CLOSED: Final = State.CLOSED
+_CANDIDATE: Final = Lane.CANDIDATE
 
 
 class Probed:
@@ -104,9 +105,9 @@ Outcome = str | bytes | Probed | Upgraded | SendPing | SendPong | CloseLane | Cl
 #: State to what may come on the current lane, and on the candidate.
 Table = dict[State, tuple[dict[str, str], dict[str, str]]]
 
-_KNOWN = frozenset((OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP))
-_ON_CURRENT = {MESSAGE: "message", BINARY: "binary", PONG: "pong", CLOSE: "close"}
-TABLE: Table = {
+_KNOWN: Final = frozenset((OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP))
+_ON_CURRENT: Final = {MESSAGE: "message", BINARY: "binary", PONG: "pong", CLOSE: "close"}
+TABLE: Final[Table] = {
     State.OPEN: (_ON_CURRENT, {PING: "probe"}),
     State.PROBING: (_ON_CURRENT, {UPGRADE: "upgrade"}),
     State.UPGRADED: (_ON_CURRENT, {}),
@@ -115,7 +116,7 @@ TABLE: Table = {
 
 
 #: Seconds: a call of ``receive_deadline`` that comes later than this is late by itself.
-MAX_DELAY = 0.1
+MAX_DELAY: Final = 0.1
 
 
 class EngineSession:

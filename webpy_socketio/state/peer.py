@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from enum import Enum
 from itertools import count
+from typing import Final
 
 from ..errors import ProtocolError, UsageError
 from ..types import Excess
@@ -30,7 +31,7 @@ __all__ = ["AckReceived", "JoinRequested", "Left", "Membership", "Outcome", "Pee
 
 #: Ack ids are unique in the process, as in Node: a client may answer a question of its old connection on its new one,
 #: and that must not be taken for the answer to another question.
-_ack_ids = count()
+_ack_ids: Final = count()
 
 
 def new_ack_id() -> int:
@@ -47,8 +48,8 @@ class State(Enum):
 
 
 #: Looked up once: a member of an Enum costs as much as a call before Python 3.12.
-_LEFT = State.LEFT
-_EVENTS = (EVENT, BINARY_EVENT)
+_LEFT: Final = State.LEFT
+_EVENTS: Final = (EVENT, BINARY_EVENT)
 
 
 class Membership:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import codecs
 from enum import Enum
+from typing import Final
 
 from ..errors import ProtocolError, UsageError
 from ..types import Excess
@@ -22,9 +23,10 @@ __all__ = ["Ended", "Outcome", "Reply", "State", "WebSocketConnection"]
 
 #: Bytes of an incomplete frame that are looked at: a peer that sends little by little hears at once that its text is no
 #: UTF-8 (RFC 6455 section 8.1), while long texts are not decoded twice.
-_LOOK_AHEAD = 4_096
-_NOT_UTF8 = "a text message is not UTF-8"
-_WHOLE_TEXT, _WHOLE_BINARY = FIN | frames.TEXT, FIN | frames.BINARY
+_LOOK_AHEAD: Final = 4_096
+_NOT_UTF8: Final = "a text message is not UTF-8"
+_WHOLE_TEXT: Final = FIN | frames.TEXT
+_WHOLE_BINARY: Final = FIN | frames.BINARY
 
 
 class State(Enum):
@@ -36,7 +38,8 @@ class State(Enum):
 
 
 #: Looked up once: a member of an Enum costs as much as a call before Python 3.12.
-_OPEN, _CLOSED = State.OPEN, State.CLOSED
+_OPEN: Final = State.OPEN
+_CLOSED: Final = State.CLOSED
 
 
 class Reply:

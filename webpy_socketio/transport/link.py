@@ -9,19 +9,20 @@ from __future__ import annotations
 import select
 import socket as socket_module
 import ssl
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from gevent import monkey
 
 __all__ = ["Link", "LinkOwner", "TLSLink", "make_link", "peer_is_gone"]
 
-_READ, _WRITE = 1, 2  # libev's event mask
+_READ: Final = 1  # of libev's event mask, as the next one
+_WRITE: Final = 2
 #: Bytes asked of the kernel at a time.
-READ_SIZE = 65_536
+READ_SIZE: Final = 65_536
 #: Records of TLS (16 kB at most) that are taken of one connection before others have their turn.
-READS_AT_ONCE = 4
+READS_AT_ONCE: Final = 4
 
-_WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+_WOULD_BLOCK: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _poll = monkey.get_original("select", "poll")
 
 
@@ -60,7 +61,7 @@ class _Nobody:
     def receive_failure(self) -> None: ...
 
 
-_NOBODY = _Nobody()
+_NOBODY: Final = _Nobody()
 
 
 class Link:

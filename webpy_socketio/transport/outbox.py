@@ -6,7 +6,7 @@ dropped, with their attachments, and never one that is partly written: what a ca
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from ..config import Config
 from ..types import Excess
@@ -17,7 +17,7 @@ from ..wire.engine_packets import encode_binary
 __all__ = ["OVERHEAD", "Budget", "Outbox", "OutboxOwner", "OutgoingPacket"]
 
 #: Bytes of memory that a waiting packet costs beside its own: many small packets must not slip under the limit.
-OVERHEAD = 200
+OVERHEAD: Final = 200
 
 
 class OutgoingPacket:

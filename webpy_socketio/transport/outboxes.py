@@ -6,7 +6,7 @@ Both cost the same for each packet however many wait. Clients of other applicati
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, Final
 
 from ..config import Config
 from ..policies import Coalesce
@@ -17,10 +17,10 @@ from .outbox import Budget, Outbox, OutboxOwner, OutgoingPacket
 __all__ = ["CoalescingOutbox", "DroppingOutbox", "make_outbox"]
 
 #: What stands in the list where a packet was dropped: it is nothing in any format. Lists close up now and then only.
-_GAP = OutgoingPacket(b"")
+_GAP: Final = OutgoingPacket(b"")
 _GAP.size = 0
 #: Gaps that are too few to be worth closing.
-_FEW = 32
+_FEW: Final = 32
 
 
 class DroppingOutbox(Outbox):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
 from gevent.event import Event
 
@@ -18,9 +18,9 @@ from .outbox import Outbox, OutgoingPacket
 __all__ = ["Poll", "PollingCarrier"]
 
 #: python-socketio's client refuses more packets in one payload.
-MAX_PIECES = 16
+MAX_PIECES: Final = 16
 #: The media type of a payload of text.
-TEXT = "text/plain; charset=UTF-8"
+TEXT: Final = "text/plain; charset=UTF-8"
 #: Seconds that a poll is held while an upgrade is under way (Node's server answers in the same rhythm).
 PROBING_WAIT = 0.1
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 __all__ = ["Timed", "TimerWheel"]
 
 #: Seconds: the precision of all deadlines. Entries are never early, and late by at most this.
-SLOT = 0.005
+SLOT: Final = 0.005
 
 
 class Timed(Protocol):

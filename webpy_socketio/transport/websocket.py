@@ -6,7 +6,7 @@ It knows messages and closing. Who takes the messages, and what they are, is the
 from __future__ import annotations
 
 import time
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from ..config import Config
 from ..native import mypyc_attr
@@ -21,9 +21,9 @@ from .turn import Turn
 __all__ = ["WebSocketCarrier", "WebSocketReceiver"]
 
 #: Bytes that are joined for one write; what is beyond stays as whole packets, which may still be dropped.
-WRITE_SIZE = 131_072
+WRITE_SIZE: Final = 131_072
 #: Bytes of PONGs that are joined: adding to them copies them.
-MAX_RAW = 4_096
+MAX_RAW: Final = 4_096
 
 
 class WebSocketReceiver(Protocol):

@@ -10,6 +10,7 @@ import base64
 import binascii
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import Final
 
 from ..errors import ProtocolError
 from .values import encode_value
@@ -31,11 +32,17 @@ __all__ = [
     "encode_payload",
 ]
 
-OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP = "0", "1", "2", "3", "4", "5", "6"
+OPEN: Final = "0"
+CLOSE: Final = "1"
+PING: Final = "2"
+PONG: Final = "3"
+MESSAGE: Final = "4"
+UPGRADE: Final = "5"
+NOOP: Final = "6"
 #: Begins binary data in base64, in place of a type.
-BINARY = "b"
+BINARY: Final = "b"
 #: Record separator between the packets of a payload.
-SEPARATOR = b"\x1e"
+SEPARATOR: Final = b"\x1e"
 
 
 def encode_open(

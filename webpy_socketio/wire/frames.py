@@ -5,6 +5,8 @@ It knows single frames. Fragments, closing and what a message means are for `sta
 
 from __future__ import annotations
 
+from typing import Final
+
 from ..errors import ProtocolError, UsageError
 from ..types import Excess
 
@@ -28,19 +30,26 @@ __all__ = [
     "peek_text",
 ]
 
-CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
-FIN = 0x80
+CONTINUATION: Final = 0x0
+TEXT: Final = 0x1
+BINARY: Final = 0x2
+CLOSE: Final = 0x8
+PING: Final = 0x9
+PONG: Final = 0xA
+FIN: Final = 0x80
 #: Section 5.2: the bits that only an extension gives a meaning; RSV1 is that of compression.
-RESERVED, RSV1 = 0x70, 0x40
-_WHOLE_TEXT, _MASKED = FIN | TEXT, 0x80
+RESERVED: Final = 0x70
+RSV1: Final = 0x40
+_WHOLE_TEXT: Final = FIN | TEXT
+_MASKED: Final = 0x80
 #: Section 5.5: all control frames have a payload of at most 125 bytes and are not fragmented.
-MAX_CONTROL_PAYLOAD = 125
-_from_bytes = int.from_bytes
+MAX_CONTROL_PAYLOAD: Final = 125
+_from_bytes: Final = int.from_bytes
 #: The two bytes with which a client's whole text frame begins, and its length, if that is written in one byte.
-_LONE_TEXTS = {bytes((_WHOLE_TEXT, _MASKED | size)): 6 + size for size in range(126)}
-_KNOWN_OPCODES = frozenset((CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG))
+_LONE_TEXTS: Final = {bytes((_WHOLE_TEXT, _MASKED | size)): 6 + size for size in range(126)}
+_KNOWN_OPCODES: Final = frozenset((CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG))
 #: What stands before the payload of a short frame of ours, by its opcode (RSV1 beside it: compressed) and its size.
-_SHORT_HEADS = {
+_SHORT_HEADS: Final = {
     opcode: tuple(bytes((FIN | opcode, size)) for size in range(126))
     for opcode in (*_KNOWN_OPCODES, TEXT | RSV1, BINARY | RSV1)
 }

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import Final
 
 __all__ = ["MAX_FIELDS", "Fields", "RequestHead", "decode_head"]
 
 #: Fields of a head; more are a mistake or an attack (CVE-2024-37890).
-MAX_FIELDS = 100
+MAX_FIELDS: Final = 100
 #: Bytes of the request line; gevent's pywsgi has about the same limit.
-_MAX_LINE = 8_000
+_MAX_LINE: Final = 8_000
 _REQUEST_LINE = re.compile(rb"([A-Z]{1,20}) (/[!$&-.0-;=@-~/]*)(?:\?([!-~]*))? HTTP/1\.1\r\n")
 #: No name has an underscore: in an environ it would be another one's; and none is long, as `_key` remembers them. Each
 #: class excludes what follows it, so that this takes linear time.
 _FIELDS = re.compile(rb"(?:[!#$%&'*+.^`|~0-9A-Za-z-]{1,100}:[\t -~]*\r\n)*")
 #: Names that are in a CGI environ without HTTP_ (RFC 3875 sections 4.1.2 and 4.1.3).
-_BARE = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
-_MAX_LENGTH_DIGITS = 9
+_BARE: Final = {"content-type": "CONTENT_TYPE", "content-length": "CONTENT_LENGTH"}
+_MAX_LENGTH_DIGITS: Final = 9
 
 
 class Fields:

@@ -6,7 +6,7 @@ who handles the event decodes it, once.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from ..errors import ProtocolError
 from ..types import RESERVED_EVENTS
@@ -34,12 +34,18 @@ __all__ = [
     "encode_event",
 ]
 
-CONNECT, DISCONNECT, EVENT, ACK, CONNECT_ERROR, BINARY_EVENT, BINARY_ACK = range(7)
-_EVENTS = (EVENT, BINARY_EVENT)
+CONNECT: Final = 0
+DISCONNECT: Final = 1
+EVENT: Final = 2
+ACK: Final = 3
+CONNECT_ERROR: Final = 4
+BINARY_EVENT: Final = 5
+BINARY_ACK: Final = 6
+_EVENTS: Final = (EVENT, BINARY_EVENT)
 #: Ack ids are counters: more digits than these are no counter (and int() of very many digits would be slow).
-_MAX_ID_DIGITS = 15
-_MAX_COUNT_DIGITS = 4
-_DIGITS = tuple(b"%d" % kind for kind in range(BINARY_ACK + 1))
+_MAX_ID_DIGITS: Final = 15
+_MAX_COUNT_DIGITS: Final = 4
+_DIGITS: Final = tuple(b"%d" % kind for kind in range(BINARY_ACK + 1))
 
 
 class Packet:

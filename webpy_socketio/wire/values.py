@@ -12,7 +12,7 @@ import dataclasses
 import json
 import re
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -20,22 +20,23 @@ from ..errors import ProtocolError
 
 __all__ = ["decode_value", "encode_value"]
 
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 #: An escape in JSON text: a surrogate pair, a lone surrogate, or anything else, with what simple ones follow it. The
 #: alternatives exclude each other and the repetition is bounded: linear in time, no memory.
-_ESCAPE = re.compile(
+_ESCAPE: Final = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     r"|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})"
     r"|.(?:\\[^u]){0,64})",
     re.DOTALL,
 )
 #: Integers that orjson writes itself: 64 bits, signed or unsigned.
-_SMALLEST, _LARGEST = -(1 << 63), (1 << 64) - 1
+_SMALLEST: Final = -(1 << 63)
+_LARGEST: Final = (1 << 64) - 1
 #: Containers in containers: more is a mistake or an attack, and would end in a RecursionError anyway.
-_MAX_DEPTH = 200
+_MAX_DEPTH: Final = 200
 #: Dataclasses come to `_substitute`: some releases of orjson do not bound their own recursion into them, and a tree
 #: whose nodes know their parents would end the process instead of raising.
-_OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS
+_OPTIONS: Final = orjson.OPT_PASSTHROUGH_DATACLASS
 
 
 def encode_value(value: object, attachments: list[bytes] | None = None) -> bytes:
