@@ -99,7 +99,7 @@ matrix: client npm ## the tests without a browser on every Python found, and wit
 	$(@D)/bin/python -m pip uninstall -qq --yes webpy_socketio
 	@touch $@
 
-compiled: .venvs/compiled/.made client npm ## the tests without a browser, with the hot modules compiled (a C compiler is needed)
+compiled: system .venvs/compiled/.made client npm ## the tests without a browser, with the hot modules compiled (a C compiler is needed)
 	.venvs/compiled/bin/python -m tests.support.compiled $(PYTEST_ARGS)
 
 wheel: venv client ## build sdist and wheel into dist/ and check what is inside

@@ -48,7 +48,7 @@ def compile_modules() -> list[Path]:
         env={**os.environ, "WEBPY_SOCKETIO_COMPILE": "1"},
         check=True,
     )
-    libraries = sorted(COPY.glob("webpy_socketio/*/*.so"))
+    libraries = sorted(COPY.glob("webpy_socketio/**/*.so"))
     if not libraries:
         raise SystemExit("nothing was compiled")
     return libraries
