@@ -1,9 +1,10 @@
 """Say what TOML cannot: the top-level templates/ is installed as the package's own sub-directory, and the modules that
-every message goes through can be compiled.
+every message, and every client that comes, goes through can be compiled.
 
 ``WEBPY_SOCKETIO_COMPILE=1`` in the environment compiles them with mypyc, which the build needs then (``pip install
 mypy``; a C compiler too): same sources, same behaviour, see "Compiling" in docs/design.rst. Without it nothing is
-compiled and the package works everywhere.
+compiled and the package works everywhere. A class with a compiled base is interpreted only where `native.mypyc_attr`
+allows that.
 """
 
 import os
@@ -12,11 +13,13 @@ from setuptools import find_packages, setup
 
 TEMPLATES = "webpy_socketio.templates"
 HOT = {
-    "wire": "attachments engine_packets frames request_head socket_packets values",
-    "state": "engine_session engine_session_3 packet_stream peer peer_4 websocket",
-    "transport": "link outbox outboxes outgoing_3 polling polling_3 turn websocket",
-    "hub": "dispatch fanout handlers message_log",
-    "gateway": "answers direct line",
+    ".": "handler registry",
+    "wire": "attachments engine_packets frames handshake request_head socket_packets values",
+    "state": "engine_session engine_session_3 packet_stream peer peer_4 token_bucket websocket",
+    "transport": "link outbox outboxes outgoing_3 polling polling_3 timers turn websocket",
+    "hub": "client core dispatch doorbell engine_client fanout handlers held home hub lifecycle mailbox message_log "
+    "rates request socket_core subscriptions",
+    "gateway": "admission answers direct handoff line origins post primed upgrade",
 }
 
 
