@@ -34,7 +34,9 @@ class EngineClient3(EngineClient):
     packet_kind: type[Packet3]
     """How packets are written for this client."""
 
-    decode_payload = staticmethod(decode_payload)
+    def decode_payload(self, body: bytes) -> list[str | bytes]:
+        """Split the body of a POST to its packets. Raises ``ProtocolError``."""
+        return decode_payload(body)
 
     def set_up(self) -> type[Packet3]:
         """Choose what the client can read, by the query of its handshake; give the kind of its packets."""

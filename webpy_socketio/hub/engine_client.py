@@ -127,8 +127,7 @@ class EngineClient:
         elif outcome is not None:
             self._follow(outcome)
 
-    @staticmethod
-    def decode_payload(body: bytes) -> list[str | bytes]:
+    def decode_payload(self, body: bytes) -> list[str | bytes]:
         """Split the body of a POST to its packets. Raises ``ProtocolError``."""
         return decode_payload(body)
 
