@@ -66,7 +66,7 @@ def test_peer_defect_d_leaving_costs_the_same_however_many_are_there(hub: Hub, h
     among_few = cost_of_leaving(hub, clients.pop(0))
     clients += [come(hub) for _ in range(MANY - FEW + 1)]
     first, last = cost_of_leaving(hub, clients.pop(0)), cost_of_leaving(hub, clients.pop())
-    assert among_few == first == last > 100
+    assert among_few == first == last > 50  # of compiled modules no line is counted, only what they compare
     assert len(told) == heard * 4 * (1 + (1 + CHANNELS) + 1)
     for client in clients:
         client.peer.close()
