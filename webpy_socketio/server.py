@@ -36,6 +36,8 @@ logger = logging.getLogger("webpy_socketio.server")
 
 #: Its published types leave out what a subclass needs.
 pywsgi: Any = _typed_pywsgi
+#: Fewer objects than these are not an application that has frozen itself (`gc.freeze`): CPython 3.12 begins with 375.
+OWN_FROZEN = 1_000
 #: Connections that the kernel may hold for us while the loop is busy.
 BACKLOG = 1_024
 
@@ -111,14 +113,15 @@ class SocketIOServer(pywsgi.WSGIServer):  # type: ignore[misc]  # its base is An
         if self._is_ignored("serve_forever()"):
             return
         # Modules and the application stay. Going through all of them with the clients is 8 % of a connect.
-        freezes = gc.get_freeze_count() == 0
-        if freezes:
+        frozen = 0
+        if gc.get_freeze_count() < OWN_FROZEN:
             gc.collect()
             gc.freeze()
+            frozen = gc.get_freeze_count()
         try:
             super().serve_forever(stop_timeout)
         finally:
-            if freezes:
+            if gc.get_freeze_count() <= frozen:  # if it has grown, somebody has frozen more, and wants it so
                 gc.unfreeze()
 
     @staticmethod

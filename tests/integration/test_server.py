@@ -31,6 +31,7 @@ from tests.support.raw import (
 )
 from tests.support.waiting import wait_until
 from webpy_socketio import SocketIOServer, UsageError, config, socketio_urls
+from webpy_socketio.server import OWN_FROZEN
 
 FORBIDDEN = (403, {"code": 4, "message": "Forbidden"})
 
@@ -457,9 +458,22 @@ def serving_for_ever() -> Iterator[Any]:
 
 def test_while_it_serves_for_ever_the_garbage_collector_leaves_alone_what_was_there_before() -> None:
     with serving_for_ever() as server:
-        assert gc.get_freeze_count() > 1_000
+        assert gc.get_freeze_count() > OWN_FROZEN
         assert ask(server.server_port, "GET", POLLING).status == 200
     assert gc.get_freeze_count() == 0
+
+
+def test_the_few_objects_that_the_interpreter_has_frozen_are_not_an_application(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """CPython 3.12 begins with some."""
+    frozen: list[int] = []
+    monkeypatch.setattr(gc, "get_freeze_count", lambda: frozen[-1] if frozen else 375)
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(50_000))
+    monkeypatch.setattr(gc, "unfreeze", lambda: frozen.append(0))
+    with serving_for_ever():
+        assert frozen == [50_000]
+    assert frozen == [50_000, 0]
 
 
 def test_what_the_application_has_frozen_is_its_own_business() -> None:
@@ -469,6 +483,16 @@ def test_what_the_application_has_frozen_is_its_own_business() -> None:
         with serving_for_ever() as server:
             assert ask(server.server_port, "GET", POLLING).status == 200
         assert gc.get_freeze_count() == pytest.approx(frozen, rel=0.01)  # some of it was released meanwhile
+    finally:
+        gc.unfreeze()
+
+
+def test_what_the_application_freezes_while_it_is_served_stays_so() -> None:
+    try:
+        with serving_for_ever():
+            kept = [[] for _ in range(10_000)]
+            gc.freeze()
+        assert gc.get_freeze_count() > len(kept)
     finally:
         gc.unfreeze()
 
