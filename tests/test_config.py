@@ -14,7 +14,7 @@ from webpy_socketio.config import Config
 from webpy_socketio.errors import UsageError
 
 DEFAULTS = Config()
-NUMBERS = [name for name in Config.names() if type(getattr(DEFAULTS, name)) in (int, float)]
+NUMBERS = [name for name in Config.names() - {"busy_poll"} if type(getattr(DEFAULTS, name)) in (int, float)]
 
 
 @pytest.fixture
@@ -70,6 +70,17 @@ def test_other_transports_are_an_error_that_names_the_known_ones(given: Any) -> 
 def test_other_outbox_policies_are_an_error_that_names_the_known_ones(given: Any) -> None:
     with pytest.raises(UsageError, match=r"outbox_policy must be one of .*disconnect.*drop_oldest.*drop_newest"):
         Config(outbox_policy=given)
+
+
+@pytest.mark.parametrize("given", [0, 0.0, 0.00002, 0.01])
+def test_looking_longer_is_a_matter_of_a_few_milliseconds(given: float) -> None:
+    assert Config(busy_poll=given).busy_poll == given
+
+
+@pytest.mark.parametrize("given", [-1, 0.011, 50, float("nan"), "0.0001", None, True])
+def test_looking_for_longer_is_an_error(given: Any) -> None:
+    with pytest.raises(UsageError, match=r"busy_poll must be seconds from 0 to 0\.01, not "):
+        Config(busy_poll=given)
 
 
 @pytest.mark.parametrize("name", sorted(NUMBERS))

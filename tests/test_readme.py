@@ -413,6 +413,7 @@ def test_the_table_of_settings_is_right() -> None:
         "same origin": None,
         "25 s": 25,
         "20 s": 20,
+        "100 µs": 0.0001,
         "1,000,000 bytes": 1_000_000,
         "16,000,000 bytes": 16_000_000,
         '"disconnect"': "disconnect",

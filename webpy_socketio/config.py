@@ -93,6 +93,11 @@ class Config:
     #: Seconds a closing WebSocket may take to answer our close frame.
     close_timeout: float = 5.0
 
+    #: Seconds for which a server that has just sent something looks for the answer before it sleeps, where answers tend
+    #: to come that fast; 0: it sleeps at once. It is twice as fast for a single client on the same machine, and takes
+    #: the rest of the core meanwhile. With only one core it is never done.
+    busy_poll: float = 0.0001
+
     #: Bytes of one message, or of one POST with all its packets.
     max_payload: int = 1_000_000
     #: Packets of one POST. By default as many of the smallest events as ``max_payload`` has room for, so that clients
@@ -147,6 +152,8 @@ class Config:
             kind, wanted = ((int, float), "a number") if name.endswith(_SECONDS) else ((int,), "a whole number")
             if isinstance(value, bool) or not isinstance(value, kind) or not 0 < value < float("inf"):
                 raise UsageError(f"{name} must be {wanted} above 0, not {value!r}.")
+        if type(self.busy_poll) not in (int, float) or not 0 <= self.busy_poll <= 0.01:
+            raise UsageError(f"busy_poll must be seconds from 0 to 0.01, not {self.busy_poll!r}.")
         if not self.mailbox_low < self.mailbox_high < self.mailbox_hard:
             raise UsageError(
                 "mailbox_low < mailbox_high < mailbox_hard must hold, not "

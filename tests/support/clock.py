@@ -43,11 +43,32 @@ class FakeTimer:
         self._loop.timers.discard(self)
 
 
+class FakeIdle:
+    """What ``loop.idle()`` gives. It is called when a test says that the loop has nothing else to do."""
+
+    def __init__(self) -> None:
+        self.callback: Callable[[], None] | None = None
+        self.is_closed = False
+
+    def start(self, callback: Callable[[], None]) -> None:
+        assert not self.is_closed, "a closed watcher was started"
+        self.callback = callback
+
+    def stop(self) -> None:
+        self.callback = None
+
+    def close(self) -> None:
+        self.stop()
+        self.is_closed = True
+
+
 class FakeLoop:
     """A loop with timers and callbacks, which run only when a test says so.
 
     ``haste`` (seconds) makes the next timer fire too early, as a loop does whose own time is stale.
     """
+
+    MINPRI = -2
 
     def __init__(self, clock: FakeClock | None = None, haste: float = 0.0) -> None:
         self.clock = clock or FakeClock()
@@ -55,11 +76,18 @@ class FakeLoop:
         self.timers: set[FakeTimer] = set()
         self.callbacks: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
         self.timers_fired = 0
+        self.idlers: list[FakeIdle] = []
 
     def timer(self, delay: float) -> FakeTimer:
         timer = FakeTimer(self, delay)
         self.timers.add(timer)
         return timer
+
+    def idle(self, *, ref: bool, priority: int) -> FakeIdle:
+        assert not ref, "a loop must not live for that"
+        assert priority == self.MINPRI, "others of its kind come first"
+        self.idlers.append(FakeIdle())
+        return self.idlers[-1]
 
     def run_callback(self, callback: Callable[..., object], *args: Any) -> None:
         self.callbacks.append((callback, args))

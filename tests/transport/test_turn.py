@@ -38,7 +38,7 @@ def fail() -> None:
 
 def test_all_that_were_noted_write_at_the_end_of_the_turn_in_order() -> None:
     loop, journal = FakeLoop(), []
-    turn = Turn(loop, loop.clock)
+    turn = Turn(loop, clock=loop.clock)
     for name in "abc":
         turn.add(Writer(journal, name))
     assert journal == []
@@ -48,7 +48,7 @@ def test_all_that_were_noted_write_at_the_end_of_the_turn_in_order() -> None:
 
 def test_one_callback_of_the_loop_is_enough_for_all() -> None:
     loop = FakeLoop()
-    turn = Turn(loop, loop.clock)
+    turn = Turn(loop, clock=loop.clock)
     for _ in range(10):
         turn.add(Writer([], ""))
     assert len(loop.callbacks) == 1
@@ -58,7 +58,7 @@ def test_one_callback_of_the_loop_is_enough_for_all() -> None:
 
 def test_who_is_noted_while_others_write_has_its_own_turn() -> None:
     loop, journal = FakeLoop(), []
-    turn = Turn(loop, loop.clock)
+    turn = Turn(loop, clock=loop.clock)
     later = Writer(journal, "later")
     turn.add(Writer(journal, "first", lambda: turn.add(later)))
     loop.turn()
@@ -71,7 +71,7 @@ def test_who_is_noted_while_others_write_has_its_own_turn() -> None:
 
 def test_who_is_noted_says_so_until_it_writes() -> None:
     loop, journal = FakeLoop(), []
-    turn = Turn(loop, loop.clock)
+    turn = Turn(loop, clock=loop.clock)
     writer = Writer(journal, "")
     turn.add(writer)
     assert writer.is_noted
@@ -81,7 +81,7 @@ def test_who_is_noted_says_so_until_it_writes() -> None:
 
 def test_one_that_raises_does_not_keep_the_others_from_writing() -> None:
     loop, journal = FakeLoop(), []
-    turn = Turn(loop, loop.clock)
+    turn = Turn(loop, clock=loop.clock)
     turn.add(Writer(journal, "broken", fail))
     turn.add(Writer(journal, "fine"))
     loop.turn()
@@ -90,7 +90,7 @@ def test_one_that_raises_does_not_keep_the_others_from_writing() -> None:
 
 def test_after_a_turn_the_next_one_is_asked_for_again() -> None:
     loop, journal = FakeLoop(), []
-    turn = Turn(loop, loop.clock)
+    turn = Turn(loop, clock=loop.clock)
     for name in ("one", "two"):
         turn.add(Writer(journal, name))
         loop.turn()
@@ -102,7 +102,7 @@ class TestMany:
 
     def test_the_others_wait_for_the_next_turns_in_order(self) -> None:
         loop, journal = FakeLoop(), []
-        turn = Turn(loop, loop.clock)
+        turn = Turn(loop, clock=loop.clock)
         names = [str(number) for number in range(2 * AT_ONCE + 1)]
         for name in names:
             turn.add(Writer(journal, name))
@@ -115,7 +115,7 @@ class TestMany:
 
     def test_who_is_noted_between_two_turns_comes_behind_those_that_wait(self) -> None:
         loop, journal = FakeLoop(), []
-        turn = Turn(loop, loop.clock)
+        turn = Turn(loop, clock=loop.clock)
         for _ in range(AT_ONCE + 1):
             turn.add(Writer(journal, "old"))
         loop.turn()
@@ -127,7 +127,7 @@ class TestMany:
     def test_where_turns_take_long_writing_gets_as_much_time_as_the_rest(self) -> None:
         loop, journal = FakeLoop(), []
         clock = loop.clock
-        turn = Turn(loop, clock)
+        turn = Turn(loop, clock=clock)
         for number in range(20 * AT_ONCE):
             is_last = number % AT_ONCE == AT_ONCE - 1
             turn.add(Writer(journal, "", lambda: clock.advance(0.001)) if is_last else Writer(journal, ""))
@@ -141,7 +141,7 @@ class TestMany:
 
     def test_a_failure_that_raises_itself_keeps_nobody_waiting_for_ever(self) -> None:
         loop, journal = FakeLoop(), []
-        turn = Turn(loop, loop.clock)
+        turn = Turn(loop, clock=loop.clock)
         broken = Writer(journal, "broken", fail)
         broken.receive_failure = fail  # type: ignore[method-assign]  # the worst case
         turn.add(broken)
@@ -154,7 +154,7 @@ class TestMany:
 
     def test_when_it_is_closed_nobody_writes_any_more(self) -> None:
         loop, journal = FakeLoop(), []
-        turn = Turn(loop, loop.clock)
+        turn = Turn(loop, clock=loop.clock)
         for _ in range(AT_ONCE + 1):
             turn.add(Writer(journal, ""))
         loop.turn()

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
+from .busy_poll import BusyPoll
 from .signals import look_for_signals
 
 __all__ = ["AT_ONCE", "Flushable", "Turn"]
@@ -33,12 +34,15 @@ class Flushable(Protocol):
 
 
 class Turn:
-    """Collects who has something to write, and lets them write when the loop's turn ends."""
+    """Collects who has something to write, and lets them write when the loop's turn ends; then ``busy_poll`` hears."""
 
-    __slots__ = ("_clock", "_is_due", "_left_at", "_loop", "_next", "_waiting")
+    __slots__ = ("_busy_poll", "_clock", "_is_due", "_left_at", "_loop", "_next", "_waiting")
 
-    def __init__(self, loop: Any, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, loop: Any, busy_poll: BusyPoll | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         # Any: gevent's loop has no type of its own.
+        self._busy_poll = busy_poll
         self._loop = loop
         self._clock = clock
         self._waiting: deque[Flushable] = deque()
@@ -81,10 +85,14 @@ class Turn:
             if waiting:
                 self._left_at = self._clock()
                 self._next.start(self._go_on)
+        if self._busy_poll is not None:
+            self._busy_poll.expect()
         look_for_signals()
 
     def close(self) -> None:
         """Forget everybody."""
         self._next.stop()
         self._next.close()
+        if self._busy_poll is not None:
+            self._busy_poll.close()
         self._waiting.clear()
