@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -22,6 +22,49 @@ MakeHub = Callable[..., Hub]
 def written(log: Log, log_format: str, message: object, **environ: object) -> str:
     MessageLog(log_format).write(environ, "message", ["message", message])
     return log.lines("messages")[-1]
+
+
+class TestWhetherItIsOn:
+    """What the loggers are told while the server runs counts from the next message on."""
+
+    @pytest.fixture
+    def messages(self) -> Iterator[logging.Logger]:
+        logger = logging.getLogger("webpy_socketio.messages")
+        level, disabled = logger.level, logger.disabled
+        yield logger
+        logger.setLevel(level)
+        logger.disabled = disabled
+
+    @staticmethod
+    def lines_of_one(message_log: MessageLog, log: Log) -> int:
+        before = len(log.lines("messages"))
+        if message_log.is_on():
+            message_log.write({}, "message", ["message", "x"])
+        return len(log.lines("messages")) - before
+
+    def test_it_follows_the_level(self, messages: logging.Logger, log: Log) -> None:
+        message_log = MessageLog("%(MESSAGE)s")
+        for level, lines in ((logging.WARNING, 0), (logging.INFO, 1), (logging.ERROR, 0), (logging.DEBUG, 1)):
+            messages.setLevel(level)
+            assert [self.lines_of_one(message_log, log) for _ in range(3)] == [lines] * 3
+
+    def test_it_follows_the_level_of_a_logger_above_and_that_of_all(self, log: Log) -> None:
+        message_log = MessageLog("%(MESSAGE)s")
+        assert self.lines_of_one(message_log, log) == 1
+        logging.disable(logging.CRITICAL)
+        try:
+            assert [self.lines_of_one(message_log, log) for _ in range(2)] == [0, 0]
+        finally:
+            logging.disable(logging.NOTSET)
+        assert self.lines_of_one(message_log, log) == 1
+        logging.getLogger("webpy_socketio").setLevel(logging.ERROR)  # the fixture `log` puts it back
+        assert [self.lines_of_one(message_log, log) for _ in range(2)] == [0, 0]
+
+    def test_a_logger_that_is_disabled_writes_nothing(self, messages: logging.Logger, log: Log) -> None:
+        message_log = MessageLog("%(MESSAGE)s")
+        assert self.lines_of_one(message_log, log) == 1
+        messages.disabled = True
+        assert self.lines_of_one(message_log, log) == 0
 
 
 class TestLines:
@@ -136,4 +179,5 @@ class TestSwitchingOff:
         message_log = MessageLog("%(MESSAGE)s")
         assert message_log.is_on()
         with caplog.at_level(logging.WARNING, "webpy_socketio.messages"):
+            message_log.write({}, "message", ["message", "x"])  # the first finds it out
             assert not message_log.is_on()

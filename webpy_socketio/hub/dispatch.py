@@ -27,34 +27,28 @@ _MESSAGE: Final = Event.MESSAGE
 def run_event(socket: SocketCore, packet: Packet) -> None:
     """Run the handlers of an event that the client sent, and ack it if the client asked for that."""
     try:
-        _run(socket, packet)
+        hub = socket.hub
+        if socket.state is _ENDED or hub.is_out_of_time:
+            return
+        limits = hub.rules
+        if limits.before and rates.refuse(socket, packet, limits.before, None):
+            return
+        try:
+            arguments = decode_arguments(packet)
+        except ProtocolError as error:
+            socket.client.reject(error)
+            return
+        if limits.after and rates.refuse(socket, packet, limits.after, arguments):
+            return
+        name = arguments[0]
+        if hub.message_log.is_on():
+            hub.message_log.write(socket.request, name, arguments)
+        built_in = _BUILT_IN.get(name)
+        answer = _run_named(socket, arguments, None) if built_in is None else built_in(socket, arguments[1:])
+        if packet.id is not None and answer.handled and not answer.failed and answer.value is not NO_ACK:
+            _send_ack(socket, packet.id, answer.value)
     finally:
         socket.client.finish_task()
-
-
-def _run(socket: SocketCore, packet: Packet) -> None:
-    hub = socket.hub
-    if socket.state is _ENDED or hub.is_out_of_time:
-        return
-    limits = hub.rules
-    if limits.before and rates.refuse(socket, packet, limits.before, None):
-        return
-    try:
-        arguments = decode_arguments(packet)
-    except ProtocolError as error:
-        socket.client.reject(error)
-        return
-    if limits.after and rates.refuse(socket, packet, limits.after, arguments):
-        return
-    name = arguments[0]
-    if hub.message_log.is_on():
-        hub.message_log.write(socket.request, name, arguments)
-    if name[:2] == "__" and name in _BUILT_IN:
-        answer = _BUILT_IN[name](socket, arguments[1:])
-    else:
-        answer = _run_named(socket, arguments, None)
-    if packet.id is not None and answer.handled and not answer.failed and answer.value is not NO_ACK:
-        _send_ack(socket, packet.id, answer.value)
 
 
 def _send_ack(socket: SocketCore, id_: int, value: object) -> None:

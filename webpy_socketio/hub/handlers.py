@@ -7,7 +7,7 @@ anything.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gevent import GreenletExit
@@ -30,11 +30,14 @@ class Answer:
     value: object = None
 
 
-def call(socket: SocketCore, handler: Handler, arguments: Iterable[Any], answer: Answer) -> None:
+def call(socket: SocketCore, handler: Handler, arguments: Sequence[Any], answer: Answer) -> None:
     """Call one handler and note in ``answer`` what became of it."""
     answer.handled = True
     try:
-        value = handler.function(socket.request, socket, socket.context, *arguments)
+        if len(arguments) == 1:  # as nearly always: to unpack a sequence takes as long as many a handler
+            value = handler.function(socket.request, socket, socket.context, arguments[0])
+        else:
+            value = handler.function(socket.request, socket, socket.context, *arguments)
     except (GreenletExit, KeyboardInterrupt):
         raise
     except BaseException as error:  # gevent.Timeout and SystemExit too: a handler must not end the server

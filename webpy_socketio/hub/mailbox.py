@@ -28,6 +28,13 @@ MAX_IDLE = 100
 Task = tuple[Any, ...]
 
 
+def _is_clean(worker: Worker) -> bool:
+    """Tell whether no task left anything in a worker's greenlet, references to it aside. Asked after each task."""
+    if worker.was_linked and worker.is_linked:
+        return False
+    return not worker.spawn_tree_locals and len(worker.__dict__) == worker.attributes
+
+
 class Mailbox:
     """Tasks that run one at a time, in order."""
 
@@ -131,7 +138,7 @@ class WorkerPool:
             while self._wait(worker):
                 while worker.mailbox is not None and self._empty(worker, worker.mailbox):
                     pass
-                if not worker.is_clean:
+                if not _is_clean(worker):
                     break
         finally:
             self._dismiss(worker)
@@ -161,16 +168,16 @@ class WorkerPool:
         try:
             while tasks and is_untouched:
                 Context().run(*tasks.popleft())
-                is_clean = worker.is_clean
+                is_clean = _is_clean(worker)
                 if not is_clean:
                     worker.end_locals()
-                    is_clean = worker.is_clean
+                    is_clean = _is_clean(worker)
                 # Who resumed it after a wait holds on to it as well: then the pool looks, when it is idle.
                 is_untouched = is_clean and self.running is worker and getrefcount(worker) == holders
         except Exception:
             logger.exception("A task of a mailbox failed")
             is_untouched = False
-        if is_untouched or worker.is_clean:
+        if is_untouched or _is_clean(worker):
             self.release(mailbox)
             worker.mailbox = self._ready.popleft() if is_untouched and self._ready else None
         return is_untouched

@@ -44,14 +44,15 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
         self._locals: list[Callable[[Any], object]] = []
         self._serve = serve
         self._on_end = on_end
-        self._attributes = 0
-        self._attributes = len(self.__dict__)
+        #: Whether anything was ever linked to it, and how many attributes are its own.
+        self.was_linked = False
+        self.attributes = 0
+        self.attributes = len(self.__dict__)
 
     @property
-    def is_clean(self) -> bool:
-        """Tell whether no task left anything in this greenlet, references to it aside."""
-        is_unlinked = not (self._locals or self.has_links() or self.spawn_tree_locals)
-        return is_unlinked and len(self.__dict__) == self._attributes
+    def is_linked(self) -> bool:
+        """Tell whether anything is linked to it, greenlet-locals included."""
+        return bool(self._locals) or self.has_links()
 
     def rawlink(self, callback: Callable[[Any], object]) -> None:
         """Have the end of this greenlet told to ``callback``; that of the running task, if it only forgets what it
@@ -59,6 +60,7 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
 
         All others are told by the loop, as gevent does it: they may switch to somebody who waits for this greenlet.
         """
+        self.was_linked = True
         if type(callback).__module__ in _FORGETFUL or getattr(callback, "__module__", None) in _FORGETFUL:
             self._locals.append(callback)
         else:
@@ -77,7 +79,7 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
         while self._locals:  # what dies with one of them may make another one
             self._locals.pop()(self)
         self.spawn_tree_locals = {}
-        for name in list(self.__dict__)[self._attributes :]:
+        for name in list(self.__dict__)[self.attributes :]:
             delattr(self, name)
 
     def _run(self) -> None:

@@ -112,7 +112,15 @@ class Link:
             return
         except OSError:
             data = b""
-        self._hand_over(data)
+        owner = self._owner
+        try:
+            if data:
+                owner.receive_data(data)
+            else:
+                self.pause()
+                owner.receive_end()
+        except Exception:
+            owner.receive_failure()
 
     def start_with(self, early_data: bytes) -> None:
         """Begin to read, with bytes that somebody else has read before. Like all others they are handed over in the

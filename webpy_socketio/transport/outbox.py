@@ -170,8 +170,8 @@ class Outbox:
             if self.stuck:
                 self._budget.used -= self.size
             self.size = 0
-            self.packets = []
-            return packets[0].frames() if deflater is None else packets[0].deflated_frames(deflater)
+            packet = packets.pop()
+            return packet._frames or packet.frames() if deflater is None else packet.deflated_frames(deflater)
         packets = self._take_some(at_most)
         if deflater is not None:
             return b"".join([packet.deflated_frames(deflater) for packet in packets])
