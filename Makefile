@@ -143,7 +143,7 @@ bench/node_modules/.made: bench/package.json bench/package-lock.json
 	@touch $@
 
 bench: $(BENCH)/.made bench/node_modules/.made ## all servers side by side, about 20 minutes; BENCH_ARGS= for less
-	$(BENCH)/bin/python bench/compare.py --seconds 2.5 --write $(BENCH_ARGS)
+	$(BENCH)/bin/python bench/compare.py --rounds 5 --seconds 1.5 --write $(BENCH_ARGS)
 
 profile: $(BENCH)/.made ## where the time of a message goes, by layer: about a minute
 	$(BENCH)/bin/python bench/layers.py --write
