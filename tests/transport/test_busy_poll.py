@@ -22,7 +22,7 @@ from webpy_socketio.transport.busy_poll import (
     count_preemptions,
     make_busy_poll,
 )
-from webpy_socketio.transport.turn import Turn
+from webpy_socketio.transport.turn import Flushable, Turn
 
 SECONDS = 0.0001
 
@@ -186,9 +186,7 @@ def test_a_closed_one_looks_no_more() -> None:
 
 
 def test_a_turn_that_wrote_something_starts_it_and_its_end_ends_it() -> None:
-    class Writer:
-        is_noted = False
-
+    class Writer(Flushable):
         def flush(self) -> None: ...
 
         def receive_failure(self) -> None: ...

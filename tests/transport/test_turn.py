@@ -8,16 +8,15 @@ import signal
 import time
 from collections.abc import Callable
 from functools import partial
-from types import SimpleNamespace
 
 import gevent
 from gevent.event import Event
 
 from tests.support.clock import FakeLoop
-from webpy_socketio.transport.turn import AT_ONCE, Turn
+from webpy_socketio.transport.turn import AT_ONCE, Flushable, Turn
 
 
-class Writer:
+class Writer(Flushable):
     def __init__(self, journal: list[str], name: str, then: Callable[[], object] = bool) -> None:
         self.journal = journal
         self.name = name
@@ -172,7 +171,8 @@ def test_a_signal_that_comes_while_something_is_written_does_not_wait() -> None:
     kill.restype = None
     before = signal.signal(signal.SIGUSR1, lambda number, frame: heard.set())
     try:
-        turn.add(SimpleNamespace(flush=partial(kill, os.getpid(), signal.SIGUSR1)))
+        killer = type("Killer", (Flushable,), {"flush": partial(kill, os.getpid(), signal.SIGUSR1)})
+        turn.add(killer())
         began = time.monotonic()
         heard.wait(20)
         assert time.monotonic() - began < 10

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 from ..config import Config
 from ..hub.hub import Hub
 from ..transport.link import make_link
+from ..transport.turn import Flushable
 from ..types import Environ
 from ..wire.request_head import Fields, RequestHead, decode_head
 from . import direct
@@ -64,7 +65,7 @@ class Entrance(Protocol):
         """Have a greenlet serve the request with which ``data`` begins."""
 
 
-class Line:
+class Line(Flushable):
     """The connection ``sock`` (raw and non-blocking) with a client at ``address``."""
 
     __slots__ = (
@@ -79,7 +80,6 @@ class Line:
         "_sock",
         "_state",
         "address",
-        "is_noted",
         "timer_slot",
     )
 

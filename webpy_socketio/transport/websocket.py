@@ -16,7 +16,7 @@ from ..wire.deflate import Agreement, Deflater, Inflater
 from .link import make_link
 from .outbox import Outbox
 from .timers import TimerWheel
-from .turn import Turn
+from .turn import Flushable, Turn
 
 __all__ = ["WebSocketCarrier", "WebSocketReceiver"]
 
@@ -46,7 +46,7 @@ class WebSocketReceiver(Protocol):
 
 
 @mypyc_attr(allow_interpreted_subclasses=True)
-class WebSocketCarrier:
+class WebSocketCarrier(Flushable):
     """One WebSocket after its opening handshake.
 
     ``outbox`` is None until the carrier carries a session (during an upgrade, only ``send_now`` is used). An
@@ -65,7 +65,6 @@ class WebSocketCarrier:
         "_receiver",
         "_turn",
         "_wheel",
-        "is_noted",
         "outbox",
         "timer_slot",
     )
