@@ -93,9 +93,9 @@ class Config:
     #: Seconds a closing WebSocket may take to answer our close frame.
     close_timeout: float = 5.0
 
-    #: Seconds for which a server that has just sent something looks for the answer before it sleeps, where answers tend
-    #: to come that fast; 0: it sleeps at once. It is twice as fast for a single client on the same machine, and takes
-    #: the rest of the core meanwhile. With only one core it is never done.
+    #: Seconds for which a server that has just written something looks for the next message before it sleeps, where
+    #: messages tend to come that fast; 0: it sleeps at once. A single client on the same machine has its answers up to
+    #: twice as fast, and the server seems to need the whole core meanwhile. Never done with less than two cores.
     busy_poll: float = 0.0001
 
     #: Bytes of one message, or of one POST with all its packets.

@@ -8,6 +8,7 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from types import ModuleType
 
 import web
 import web.session
@@ -22,6 +23,15 @@ class OwnDict(web.utils.ThreadedDict):
 
 class View:
     state = web.ctx
+
+
+class Library:
+    """A library of CFFI's, imported as if it were a module, says this of itself: there is no such namespace in it."""
+
+    __class__ = ModuleType
+
+
+sys.modules["library"] = Library()
 
 
 def from_default(held=web.ctx):

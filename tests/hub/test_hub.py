@@ -24,6 +24,7 @@ from webpy_socketio.hub.engine_client import EngineClient
 from webpy_socketio.hub.hub import Hub, default_hub
 from webpy_socketio.hub.mailbox import Mailbox
 from webpy_socketio.hub.request import Request
+from webpy_socketio.transport.busy_poll import count_cores
 
 real_fork = monkey.get_original("os", "fork")
 real_waitpid = monkey.get_original("os", "waitpid")
@@ -212,3 +213,10 @@ class TestForks:
         hub.budget.used = 0
         release.set()
         let_the_loop_turn()
+
+
+@pytest.mark.parametrize(("settings", "is_wanted"), [({}, True), ({"busy_poll": 0}, False)])
+def test_it_looks_for_the_next_message_as_it_is_told(
+    make_hub: Callable[..., Hub], settings: dict[str, float], is_wanted: bool
+) -> None:
+    assert (make_hub(**settings).turn.busy_poll is not None) is (is_wanted and count_cores() >= 2)

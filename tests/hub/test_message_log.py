@@ -13,6 +13,7 @@ from tests.hub.conftest import Log
 from tests.support.dummy import DummyClient, connected
 from webpy_socketio import on_event, on_message
 from webpy_socketio.config import DEFAULT_MESSAGE_LOG_FORMAT
+from webpy_socketio.hub import message_log as message_log_module
 from webpy_socketio.hub.hub import Hub
 from webpy_socketio.hub.message_log import MessageLog
 
@@ -59,6 +60,26 @@ class TestWhetherItIsOn:
         assert self.lines_of_one(message_log, log) == 1
         logging.getLogger("webpy_socketio").setLevel(logging.ERROR)  # the fixture `log` puts it back
         assert [self.lines_of_one(message_log, log) for _ in range(2)] == [0, 0]
+
+    def test_a_logger_that_decides_by_itself_is_asked_each_time(
+        self, monkeypatch: pytest.MonkeyPatch, log: Log
+    ) -> None:
+        class Moody(logging.Logger):
+            mood = False
+
+            def isEnabledFor(self, level: int) -> bool:
+                return super().isEnabledFor(level) and self.mood
+
+        moody = Moody("moody", logging.INFO)
+        monkeypatch.setattr(message_log_module, "logger", moody)
+        written: list[str] = []
+        moody.handle = lambda record: written.append(record.getMessage())  # type: ignore[method-assign]  # no handler is needed
+        message_log = MessageLog("%(MESSAGE)s")
+        for mood in (False, True, False):
+            moody.mood = mood
+            assert message_log.is_on()
+            message_log.write({}, "message", ["message", str(mood)])
+        assert written == ["True"]
 
     def test_a_logger_that_is_disabled_writes_nothing(self, messages: logging.Logger, log: Log) -> None:
         message_log = MessageLog("%(MESSAGE)s")

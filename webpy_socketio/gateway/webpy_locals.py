@@ -120,7 +120,7 @@ def _rebind(shared: Any, twin_class: type[Any], twins: dict[int, Any]) -> None:
     """Replace the old class and its instances in the globals of all modules, ``__main__`` included."""
     modules: list[object] = list(sys.modules.values())  # which may hold anything
     for module in modules:
-        if not isinstance(module, ModuleType):
+        if not issubclass(type(module), ModuleType):  # `isinstance` believes what an object says of its class
             continue
         # Not vars(): asking a lazily loading module for any attribute would load it.
         namespace = ModuleType.__getattribute__(module, "__dict__")

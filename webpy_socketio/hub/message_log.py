@@ -30,9 +30,10 @@ class MessageLog:
 
     def __init__(self, log_format: str | None) -> None:
         self._format = log_format
-        #: What our logger has found out about levels and remembers until any level changes. An implementation of
-        #: `logging` without that is asked for each line.
-        known: dict[int, bool] = vars(logger).get("_cache", {})
+        #: What our logger has found out about levels and remembers until any level changes. One that decides by itself
+        #: (`logging.setLoggerClass`), or remembers nothing, is asked for each line.
+        is_usual = type(logger).isEnabledFor is logging.Logger.isEnabledFor
+        known: dict[int, bool] = vars(logger).get("_cache", {}) if is_usual else {}
         #: Tells whether a line may be wanted; ``write`` looks again. It is asked twice for each echo, and the method of
         #: the logger takes three times as long.
         self.is_on: Callable[[], bool | None] = bool if log_format is None else partial(known.get, logging.INFO, True)

@@ -3,7 +3,7 @@
 The kernel wakes a process that sleeps after 10 to 50 µs, on virtual machines above all: the loop needs less for a
 message. Where answers come at once, again and again, the loop goes on looking for them. Where it waits in vain, it
 sleeps, and lets more and more turns pass before it looks again. So messages that come at random hardly ever keep it
-awake, unless they come so often that it is busy anyway. Nor does it look while others need the core.
+awake, unless they come so often that it is busy anyway. Nor does it look while others keep waking on its core.
 """
 
 from __future__ import annotations
@@ -12,17 +12,20 @@ import os
 import resource
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
-__all__ = ["LONG_PAUSE", "MAX_PAUSE", "WORTHWHILE", "BusyPoll", "count_preemptions", "make_busy_poll"]
+__all__ = ["LONG_PAUSE", "MAX_PAUSE", "WORTHWHILE", "BusyPoll", "count_cores", "count_preemptions", "make_busy_poll"]
 
-#: Messages in a row that came while the loop looked for them, for which one look in vain is not too much.
+#: Turns of writing in a row that came while the loop looked for them, for which one look in vain is not too much.
 WORTHWHILE: Final = 16
 #: Turns that pass at most between two looks that were not worthwhile.
 MAX_PAUSE: Final = 63
-#: Turns that pass when others have taken the core twice during `WORTHWHILE` messages.
+#: Turns that pass when others have taken the core twice during `WORTHWHILE` of them.
 LONG_PAUSE: Final = 255
 
+#: Where Linux says how many µs of CPU time a container may use, and in how many (cgroup v2, "CPU Interface Files").
+_QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
 _WHOSE: Final = getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF)
 
 
@@ -66,7 +69,7 @@ class BusyPoll:
         self._is_looking = False
         #: When to give up; 0 until the loop has nothing else to do.
         self._until = 0.0
-        #: What came while it was looking, and the preemptions before that.
+        #: Turns of writing that came while it was looking, and the preemptions before that.
         self._found = 0
         self._preemptions = 0
         #: Turns to let pass since the last look that was not worthwhile, and how many of them are left.
@@ -74,7 +77,7 @@ class BusyPoll:
         self._to_skip = 0
 
     def expect(self) -> None:
-        """Take note, at the end of a turn, that something was sent, to which there may be an answer soon."""
+        """Take note of the end of a turn of writing, to which there may be an answer soon."""
         if self._is_looking:
             if self._until:  # the loop would have slept by now
                 self._until = 0.0
@@ -115,7 +118,18 @@ class BusyPoll:
         self._idle.close()
 
 
-def make_busy_poll(loop: Any, seconds: float) -> BusyPoll | None:
-    """Make one, if it is wanted and there is a second core on which the peer may run meanwhile."""
+def count_cores(quota_file: Path = _QUOTA) -> float:
+    """Give the cores that this process may use together: by its affinity, and by its container's limit."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return BusyPoll(loop, seconds) if seconds and cores > 1 else None
+    try:
+        quota, period = quota_file.read_text().split()
+        return min(cores, int(quota) / int(period))
+    except (OSError, ValueError):  # there is no such file, or "max" in it
+        return cores
+
+
+def make_busy_poll(loop: Any, seconds: float) -> BusyPoll | None:
+    """Make one, if it is wanted and there is a second core on which the peer may run meanwhile. Of a limit that allows
+    less than two, looking would use up what the work needs.
+    """
+    return BusyPoll(loop, seconds) if seconds and count_cores() >= 2 else None

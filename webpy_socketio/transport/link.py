@@ -112,6 +112,7 @@ class Link:
             return
         except OSError:
             data = b""
+        # As in `_hand_over`, whose call would be a hundredth of an echo.
         owner = self._owner
         try:
             if data:

@@ -45,13 +45,13 @@ class Flushable:
 class Turn:
     """Collects who has something to write, and lets them write when the loop's turn ends; then ``busy_poll`` hears."""
 
-    __slots__ = ("_busy_poll", "_clock", "_is_due", "_left_at", "_loop", "_next", "_waiting")
+    __slots__ = ("busy_poll", "_clock", "_is_due", "_left_at", "_loop", "_next", "_waiting")
 
     def __init__(
         self, loop: Any, busy_poll: BusyPoll | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         # Any: gevent's loop has no type of its own.
-        self._busy_poll = busy_poll
+        self.busy_poll = busy_poll
         self._loop = loop
         self._clock = clock
         self._waiting: deque[Flushable] = deque()
@@ -97,14 +97,15 @@ class Turn:
             if waiting:
                 self._left_at = self._clock()
                 self._next.start(self._go_on)
-        if self._busy_poll is not None:
-            self._busy_poll.expect()
+        if self.busy_poll is not None:
+            self.busy_poll.expect()
         look_for_signals()
 
     def close(self) -> None:
         """Forget everybody."""
         self._next.stop()
         self._next.close()
-        if self._busy_poll is not None:
-            self._busy_poll.close()
+        if self.busy_poll is not None:
+            self.busy_poll.close()
+            self.busy_poll = None  # a turn that was due still ends
         self._waiting.clear()
