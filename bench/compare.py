@@ -40,6 +40,11 @@ class Run:
         self.figures = {load: {peer.name: [] for peer in self.chosen} for load in self.loads}
         self._begin = time.monotonic()
 
+    @property
+    def idle_rounds(self) -> int:
+        """Give the number of rounds of what needs many idle clients."""
+        return min(self.rounds, IDLE_ROUNDS)
+
     def report(self, load: str, name: str, outcome: float | LoadFailed) -> None:
         """Keep a figure or a failure, and show it."""
         if isinstance(outcome, LoadFailed):
@@ -58,7 +63,7 @@ class Run:
             if catalogue.OPEN in self.loads:
                 self._open(servers)
         wanted = set(self.loads) & {catalogue.MEMORY, catalogue.MEMORY_BROWSER, catalogue.BESIDE_IDLE}
-        for _ in range(min(self.rounds, IDLE_ROUNDS)):
+        for _ in range(self.idle_rounds):
             for peer in self.chosen if wanted else []:
                 catalogue.run_idle(peer, wanted, self.idle, self.seconds, self.report)
         if catalogue.PINGS in self.loads:
@@ -95,7 +100,7 @@ class Run:
 
     def _pings(self) -> None:
         hopeless: set[str] = set()
-        for _ in range(min(self.rounds, IDLE_ROUNDS)):
+        for _ in range(self.idle_rounds):
             for peer in self.chosen:
                 if catalogue.applies(catalogue.PINGS, peer) and peer.name not in hopeless:
                     catalogue.run_pings(peer, self.idle, 3, self.report)
@@ -143,7 +148,7 @@ def text(run: Run, quiet: str) -> str:
         results.paragraph(machine.describe(), *run.notes, quiet),
         results.paragraph(
             f"Medians of {run.rounds} rounds of {run.seconds:g} s,",
-            f"with many idle clients of {min(run.rounds, IDLE_ROUNDS)}.",
+            f"with many idle clients of {run.idle_rounds}.",
             f"In brackets, ours as a multiple of the other's: {builds}.",
             f"Of bytes, per cent and µs, less is better. Idle clients: {run.idle:,}.",
         ),

@@ -226,10 +226,10 @@ class TestNothingLeaks:
 
         def make_locals(_: object) -> None:
             worker: Any = getcurrent()
-            before = len(worker.__dict__), len(worker._locals)
+            before = len(worker.__dict__), len(worker.locals)
             for number in range(10):
                 local().number = number
-            got.append((len(worker.__dict__), len(worker._locals)) == before)
+            got.append((len(worker.__dict__), len(worker.locals)) == before)
 
         hub.workers.put(Mailbox(), make_locals, None)
         wait_until(lambda: got)

@@ -30,9 +30,9 @@ Task = tuple[Any, ...]
 
 def _is_clean(worker: Worker) -> bool:
     """Tell whether no task left anything in a worker's greenlet, references to it aside. Asked after each task."""
-    if worker.was_linked and worker.is_linked:
+    if worker.locals or worker.spawn_tree_locals or worker.has_links():
         return False
-    return not worker.spawn_tree_locals and len(worker.__dict__) == worker.attributes
+    return len(worker.__dict__) == worker.attributes
 
 
 class Mailbox:

@@ -41,18 +41,12 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
         self.mailbox: Any = None
         self.holders = 0
         #: The greenlet-locals of the running task, which want to hear when it ends.
-        self._locals: list[Callable[[Any], object]] = []
+        self.locals: list[Callable[[Any], object]] = []
         self._serve = serve
         self._on_end = on_end
-        #: Whether anything was ever linked to it, and how many attributes are its own.
-        self.was_linked = False
+        #: How many attributes are its own.
         self.attributes = 0
         self.attributes = len(self.__dict__)
-
-    @property
-    def is_linked(self) -> bool:
-        """Tell whether anything is linked to it, greenlet-locals included."""
-        return bool(self._locals) or self.has_links()
 
     def rawlink(self, callback: Callable[[Any], object]) -> None:
         """Have the end of this greenlet told to ``callback``; that of the running task, if it only forgets what it
@@ -60,24 +54,23 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
 
         All others are told by the loop, as gevent does it: they may switch to somebody who waits for this greenlet.
         """
-        self.was_linked = True
         if type(callback).__module__ in _FORGETFUL or getattr(callback, "__module__", None) in _FORGETFUL:
-            self._locals.append(callback)
+            self.locals.append(callback)
         else:
             super().rawlink(callback)
 
     def unlink(self, callback: Callable[[Any], object]) -> None:
         """Forget a callback."""
-        if callback in self._locals:
-            self._locals.remove(callback)
+        if callback in self.locals:
+            self.locals.remove(callback)
         else:
             super().unlink(callback)
 
     def end_locals(self) -> None:
         """Let go of all that the task has left in this greenlet, as if that had ended."""
         _clean_up()
-        while self._locals:  # what dies with one of them may make another one
-            self._locals.pop()(self)
+        while self.locals:  # what dies with one of them may make another one
+            self.locals.pop()(self)
         self.spawn_tree_locals = {}
         for name in list(self.__dict__)[self.attributes :]:
             delattr(self, name)
@@ -87,7 +80,7 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
             self._serve(self)
         finally:
             # Greenlet-locals first: a database connection with its transaction.
-            if self._locals:
+            if self.locals:
                 self.end_locals()
             # Behind what else is linked to it.
             super().rawlink(self._on_end)

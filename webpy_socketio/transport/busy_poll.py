@@ -113,8 +113,7 @@ class BusyPoll:
 
     def close(self) -> None:
         """Look no more."""
-        self._is_looking = False
-        self._idle.stop()
+        self._rest(0)
         self._idle.close()
 
 

@@ -112,16 +112,7 @@ class Link:
             return
         except OSError:
             data = b""
-        # As in `_hand_over`, whose call would be a hundredth of an echo.
-        owner = self._owner
-        try:
-            if data:
-                owner.receive_data(data)
-            else:
-                self.pause()
-                owner.receive_end()
-        except Exception:
-            owner.receive_failure()
+        self._hand_over(data)
 
     def start_with(self, early_data: bytes) -> None:
         """Begin to read, with bytes that somebody else has read before. Like all others they are handed over in the

@@ -171,7 +171,7 @@ class Outbox:
                 self._budget.used -= self.size
             self.size = 0
             packet = packets.pop()
-            return packet._frames or packet.frames() if deflater is None else packet.deflated_frames(deflater)
+            return packet.frames() if deflater is None else packet.deflated_frames(deflater)
         packets = self._take_some(at_most)
         if deflater is not None:
             return b"".join([packet.deflated_frames(deflater) for packet in packets])

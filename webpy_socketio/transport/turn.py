@@ -80,17 +80,14 @@ class Turn:
         waiting = self._waiting
         try:
             # Whoever is noted meanwhile comes in the next turn.
-            left = len(waiting)
-            while left > 0:
-                for _ in range(min(left, AT_ONCE)):
-                    flushable = waiting.popleft()
-                    flushable.is_noted = False
-                    try:
-                        flushable.flush()
-                    except Exception:
-                        flushable.receive_failure()
-                left -= AT_ONCE
-                if left > 0 and self._clock() - now >= seconds:
+            for number in range(1, len(waiting) + 1):
+                flushable = waiting.popleft()
+                flushable.is_noted = False
+                try:
+                    flushable.flush()
+                except Exception:
+                    flushable.receive_failure()
+                if number % AT_ONCE == 0 and self._clock() - now >= seconds:
                     break
         finally:
             self._is_due = bool(waiting)
