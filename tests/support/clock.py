@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 
@@ -26,12 +27,12 @@ class FakeTimer:
         self._loop = loop
         self._delay = delay
         self.due: float | None = None
-        self.callback: Callable[[], None] | None = None
+        self.callback: Callable[[], object] | None = None
         self.is_closed = False
 
-    def start(self, callback: Callable[[], None]) -> None:
+    def start(self, callback: Callable[..., object], *args: Any) -> None:
         assert not self.is_closed, "a closed timer was started"
-        self.callback = callback
+        self.callback = partial(callback, *args)
         self.due = self._loop.clock() + self._delay
 
     def stop(self) -> None:
@@ -78,7 +79,7 @@ class FakeLoop:
         self.timers_fired = 0
         self.idlers: list[FakeIdle] = []
 
-    def timer(self, delay: float) -> FakeTimer:
+    def timer(self, delay: float, *, priority: int = 0) -> FakeTimer:
         timer = FakeTimer(self, delay)
         self.timers.add(timer)
         return timer

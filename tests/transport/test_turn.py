@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable
 from functools import partial
@@ -35,6 +36,12 @@ def fail() -> None:
     raise ValueError
 
 
+def look_and_turn(loop: FakeLoop) -> None:
+    """Let the loop look at its sockets, behind which the timer runs, and run its callbacks."""
+    loop.advance(0)
+    loop.turn()
+
+
 def test_all_that_were_noted_write_at_the_end_of_the_turn_in_order() -> None:
     loop, journal = FakeLoop(), []
     turn = Turn(loop, clock=loop.clock)
@@ -62,7 +69,7 @@ def test_who_is_noted_while_others_write_has_its_own_turn() -> None:
     turn.add(Writer(journal, "first", lambda: turn.add(later)))
     loop.turn()
     assert journal == ["first"]
-    loop.advance(0)
+    look_and_turn(loop)
     assert journal == ["first", "later"]
     assert loop.callbacks == []
     assert loop.next_due is None
@@ -108,9 +115,11 @@ class TestMany:
         loop.turn()
         assert journal == names[:AT_ONCE]
         assert loop.callbacks == []
-        loop.advance(0)
+        look_and_turn(loop)
+        assert journal == names[: 2 * AT_ONCE]
+        look_and_turn(loop)
         assert journal == names
-        assert loop.timers_fired == 2
+        assert loop.next_due is None
 
     def test_who_is_noted_between_two_turns_comes_behind_those_that_wait(self) -> None:
         loop, journal = FakeLoop(), []
@@ -120,7 +129,7 @@ class TestMany:
         loop.turn()
         turn.add(Writer(journal, "new"))
         assert loop.callbacks == []
-        loop.advance(0)
+        look_and_turn(loop)
         assert journal == ["old"] * (AT_ONCE + 1) + ["new"]
 
     def test_where_turns_take_long_writing_gets_as_much_time_as_the_rest(self) -> None:
@@ -133,9 +142,9 @@ class TestMany:
         loop.turn()
         assert len(journal) == AT_ONCE
         clock.advance(0.0045)  # what others do before the timer fires
-        turn._go_on()
+        look_and_turn(loop)
         assert len(journal) == 6 * AT_ONCE
-        turn._go_on()
+        look_and_turn(loop)
         assert len(journal) == 7 * AT_ONCE
 
     def test_a_failure_that_raises_itself_keeps_nobody_waiting_for_ever(self) -> None:
@@ -148,7 +157,7 @@ class TestMany:
         try:
             loop.turn()
         except ValueError:
-            loop.advance(0)
+            look_and_turn(loop)
         assert journal == ["broken", "fine"]
 
     def test_when_it_is_closed_nobody_writes_any_more(self) -> None:
@@ -158,9 +167,34 @@ class TestMany:
             turn.add(Writer(journal, ""))
         loop.turn()
         turn.close()
-        loop.advance(1)
+        look_and_turn(loop)
         assert len(journal) == AT_ONCE
         assert not loop.timers
+
+    def test_what_comes_in_meanwhile_is_handled_before_the_others_write(self) -> None:
+        loop, journal = gevent.get_hub().loop, []
+        turn = Turn(loop)
+        ours, theirs = socket.socketpair()
+        reader, is_done = loop.io(ours.fileno(), 1), Event()
+        try:
+
+            def receive() -> None:
+                reader.stop()
+                loop.run_callback(journal.append, "handled")  # as a worker, which runs handlers
+
+            reader.start(receive)
+            turn.add(Writer(journal, "written", partial(theirs.send, b"x")))
+            for _ in range(3 * AT_ONCE - 2):
+                turn.add(Writer(journal, "written"))
+            turn.add(Writer(journal, "written", is_done.set))
+            assert is_done.wait(20)
+        finally:
+            reader.stop()
+            reader.close()
+            turn.close()
+            ours.close()
+            theirs.close()
+        assert journal == ["written"] * AT_ONCE + ["handled"] + ["written"] * 2 * AT_ONCE
 
 
 def test_a_signal_that_comes_while_something_is_written_does_not_wait() -> None:
