@@ -44,7 +44,9 @@ class Flushable:
 
 
 class Turn:
-    """Collects who has something to write, and lets them write when the loop's turn ends; then ``busy_poll`` hears."""
+    """Collects who has something to write, and lets them write when the loop's turn ends; ``busy_poll`` hears of the
+    last.
+    """
 
     __slots__ = ("busy_poll", "_clock", "_is_due", "_left_at", "_loop", "_next", "_waiting")
 
@@ -96,7 +98,7 @@ class Turn:
             if waiting:
                 self._left_at = self._clock()
                 self._next.start(self._loop.run_callback, self._go_on)
-        if self.busy_poll is not None:
+        if self.busy_poll is not None and not self._is_due:
             self.busy_poll.expect()
         look_for_signals()
 
