@@ -22,6 +22,8 @@ logger = logging.getLogger("webpy_socketio.hub")
 #: Looked up once: a member of an Enum costs as much as a call before Python 3.12.
 _ENDED: Final = State.ENDED
 _MESSAGE: Final = Event.MESSAGE
+#: What handlers of messages are given where there is none.
+_NO_MESSAGE: Final = (None,)
 
 
 def run_event(socket: SocketCore, packet: Packet) -> None:
@@ -74,12 +76,11 @@ def _run_named(socket: SocketCore, arguments: list[Any], channel: str | None) ->
 
 def _run_all(socket: SocketCore, arguments: list[Any], channel: str | None, answer: Answer) -> None:
     for handler in socket.hub.registry.named(socket.home.name, arguments[0]):
-        if handler.pattern is not None and not handler.matches(channel, socket.channels):
-            continue
-        if handler.event is _MESSAGE:
-            call(socket, handler, (arguments[1] if len(arguments) > 1 else None,), answer)
-        else:
-            _run_handler(socket, handler, arguments, answer)
+        if handler.pattern is None or handler.matches(channel, socket.channels):
+            if handler.event is _MESSAGE:
+                call(socket, handler, arguments[1:2] or _NO_MESSAGE, answer)
+            else:
+                _run_handler(socket, handler, arguments, answer)
 
 
 def _run_handler(socket: SocketCore, handler: Handler, arguments: list[Any], answer: Answer) -> None:
