@@ -44,7 +44,7 @@ def call(socket: SocketCore, handler: Handler, arguments: Sequence[Any], answer:
         answer.failed = True
         report(socket, error)
     else:
-        if answer.value is None:
+        if value is not None and answer.value is None:
             answer.value = value
 
 

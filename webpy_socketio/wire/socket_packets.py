@@ -102,7 +102,7 @@ def decode_arguments(packet: Packet) -> list[Any]:
     a number, as in Node's server; it becomes text.
     """
     values = decode_value(packet.data)
-    if not isinstance(values, list):
+    if type(values) is not list:
         raise ProtocolError("the payload of an event or ack must be an array")
     if packet.attachments is not None:
         join_attachments(values, packet.attachments)
