@@ -26,7 +26,8 @@ from .gateway.lazy_socket import LazySocket, NoBody, open_reader
 from .gateway.line import Line
 from .gateway.settings import address, resolve
 from .hub.hub import Hub, default_hub
-from .hub.mailbox import Mailbox, WorkerPool
+from .hub.mailbox import Mailbox
+from .hub.worker_pool import WorkerPool
 from .types import Environ
 from .wire.request_head import RequestHead
 

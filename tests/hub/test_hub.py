@@ -177,7 +177,7 @@ class TestForks:
 
         @on_event("fork")
         def fork(request: Any, socket: Any, context: Any) -> None:
-            answers.append(self.in_child(lambda: [len(worker.mailbox.tasks) for worker in workers]))
+            answers.append(self.in_child(lambda: [len(worker.desk.mailbox.tasks) for worker in workers]))
 
         @on_event("next")
         def next_(request: Any, socket: Any, context: Any) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from tests.support.work import Noticed, is_linear, is_same, steps
 from webpy_socketio.channels import Channels
-from webpy_socketio.hub.mailbox import Mailbox, WorkerPool
+from webpy_socketio.hub.mailbox import Mailbox
+from webpy_socketio.hub.worker_pool import WorkerPool
 
 
 def leaving(count: int, others: int = 0) -> int:

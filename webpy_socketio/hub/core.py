@@ -29,8 +29,9 @@ from ..transport.turn import Turn
 from .addresses import Addresses
 from .doorbell import Doorbell, get_ident
 from .limits import LimitReports
-from .mailbox import Mailbox, WorkerPool
+from .mailbox import Mailbox
 from .message_log import MessageLog
+from .worker_pool import WorkerPool
 
 __all__ = ["BaseClient", "HubCore"]
 

@@ -43,7 +43,8 @@ def run_event(socket: SocketCore, packet: Packet) -> None:
         if limits.after and rates.refuse(socket, packet, limits.after, arguments):
             return
         name = arguments[0]
-        if hub.message_log.is_on():
+        is_on = hub.message_log.is_on
+        if is_on():
             hub.message_log.write(socket.request, name, arguments)
         built_in = _BUILT_IN.get(name)
         answer = _run_named(socket, arguments, None) if built_in is None else built_in(socket, arguments[1:])

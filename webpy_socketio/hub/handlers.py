@@ -33,11 +33,12 @@ class Answer:
 def call(socket: SocketCore, handler: Handler, arguments: Sequence[Any], answer: Answer) -> None:
     """Call one handler and note in ``answer`` what became of it."""
     answer.handled = True
+    function = handler.function
     try:
         if len(arguments) == 1:  # as nearly always: to unpack a sequence takes as long as many a handler
-            value = handler.function(socket.request, socket, socket.context, arguments[0])
+            value = function(socket.request, socket, socket.context, arguments[0])
         else:
-            value = handler.function(socket.request, socket, socket.context, *arguments)
+            value = function(socket.request, socket, socket.context, *arguments)
     except (GreenletExit, KeyboardInterrupt):
         raise
     except BaseException as error:  # gevent.Timeout and SystemExit too: a handler must not end the server

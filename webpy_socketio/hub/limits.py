@@ -13,7 +13,8 @@ from typing import Any
 from gevent import GreenletExit
 
 from ..limit_rules import LimitRules, Violation
-from .mailbox import Mailbox, WorkerPool
+from .mailbox import Mailbox
+from .worker_pool import WorkerPool
 
 __all__ = ["LimitReports"]
 

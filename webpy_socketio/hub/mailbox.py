@@ -1,38 +1,15 @@
-"""Mailboxes, and how many greenlets empty them.
-
-A mailbox belongs to one socket; its tasks run one at a time and in order. Workers are pooled and reused, but leak
-nothing from one task to the next: each task has a fresh `contextvars` context, its greenlet-locals end with it, and a
-worker that something of a task still refers to ends before anybody else's task runs.
-"""
+"""Mailboxes, and the desks at which workers empty them."""
 
 from __future__ import annotations
 
-import logging
 from collections import deque
-from contextvars import Context
-from sys import getrefcount
+from collections.abc import Callable
 from typing import Any
 
-import gevent
-from gevent import GreenletExit, getcurrent
-
-from .worker import Worker
-
-__all__ = ["Mailbox", "WorkerPool"]
-
-logger = logging.getLogger("webpy_socketio.hub")
-#: Idle workers that are kept: more than this many handlers rarely run at once again.
-MAX_IDLE = 100
+__all__ = ["Desk", "Mailbox", "Task"]
 
 #: A function and its arguments.
 Task = tuple[Any, ...]
-
-
-def _is_clean(worker: Worker) -> bool:
-    """Tell whether no task left anything in a worker's greenlet, references to it aside. Asked after each task."""
-    if worker.locals or worker.spawn_tree_locals or worker.has_links():
-        return False
-    return len(worker.__dict__) == worker.attributes
 
 
 class Mailbox:
@@ -51,174 +28,30 @@ class Mailbox:
         return not self.is_scheduled and not self.tasks
 
 
-class WorkerPool:
-    """The workers of one loop: as many as have something to do, at most ``max_workers``."""
+class Desk:
+    """What one worker works at, and what tells whether a task has left something in its greenlet.
 
-    def __init__(self, max_workers: int) -> None:
-        self._max_workers = max_workers
-        self._most_idle = MAX_IDLE
-        self._ready: deque[Mailbox] = deque()
-        self._idle: list[Worker] = []
-        self.workers: set[Worker] = set()
-        #: Who was given a mailbox by the loop just now and has not waited since.
-        self.running: Worker | None = None
-        self._hub: Any = None
-        self._is_requested = False
+    Beside the greenlet, as it is looked at after each task: an attribute of a greenlet takes ten times as long.
+    """
 
-    def open(self) -> None:
-        """Bind the pool to the calling thread's loop."""
-        self._hub = gevent.get_hub()
-        self._most_idle = MAX_IDLE
-        self._is_requested = False
+    __slots__ = ("attributes", "has_links", "holders", "locals", "mailbox", "tree", "usual")
 
-    @property
-    def is_busy(self) -> bool:
-        """Tell whether any mailbox runs or waits to run, but for one that the caller itself runs."""
-        return bool(self._ready) or len(self.workers) - (getcurrent() in self.workers) > len(self._idle)
+    def __init__(self) -> None:
+        self.mailbox: Mailbox | None = None
+        #: References to the worker while it is idle and nobody holds on to it.
+        self.holders = 0
+        #: The greenlet-locals of the running task, which want to hear when it ends.
+        self.locals: list[Callable[[Any], object]] = []
+        #: What the task shares with the greenlets that it spawns.
+        self.tree: dict[str, Any] = {}  # Any: the application's
+        #: Whether somebody else wants to hear of the worker's end.
+        self.has_links = False
+        #: The attributes of the greenlet, while it runs, and how many of them are the worker's own.
+        self.attributes: dict[str, Any] = {}
+        self.usual = 0
 
-    def put(self, mailbox: Mailbox, *task: Any) -> None:
-        """Add a task: a function and its arguments. It runs at the end of the loop's turn, with all others of the turn,
-        if a worker is free.
-        """
-        if mailbox.tasks is None:
-            mailbox.tasks = deque((task,))
-        else:
-            mailbox.tasks.append(task)
-        if not mailbox.is_scheduled:
-            mailbox.is_scheduled = True
-            self._ready.append(mailbox)
-            if not self._is_requested:
-                self.request()
-
-    def put_first(self, mailbox: Mailbox, *task: Any) -> None:
-        """Put a task back to the front: it was interrupted while its mailbox's worker ran it."""
-        assert mailbox.tasks is not None
-        mailbox.tasks.appendleft(task)
-
-    def request(self) -> None:
-        """Have the loop call ``run_ready`` soon, if anything is ready."""
-        if not self._is_requested and self._ready:
-            self._is_requested = True
-            self._hub.loop.run_callback(self.run_ready)
-
-    def run_ready(self) -> None:
-        """Run what can run until each worker waits or is done. Only to be called in the loop."""
-        self._is_requested = False
-        while self._ready:
-            worker = self._find_worker()
-            if worker is None:
-                return  # whoever is done first goes on with it
-            worker.mailbox = self._ready.popleft()
-            self.running = worker
-            worker.switch()
-            self.running = None
-            if worker.dead:
-                return  # its greenlet-locals die in a callback of the loop, and then the others have their turn
-            worker = None  # or it would count as held on to
-
-    def _find_worker(self) -> Worker | None:
-        while self._idle:
-            worker = self._idle.pop()
-            if getrefcount(worker) <= worker.holders:
-                return worker
-            worker.throw(GreenletExit)
-        if len(self.workers) >= self._max_workers:
-            return None
-        self.running = worker = Worker(self.serve, self.discharge)
-        self.workers.add(worker)
-        worker.switch()
-        self.running = None
-        self._idle.pop()
-        worker.holders = getrefcount(worker)
-        return worker
-
-    def serve(self, worker: Worker) -> None:
-        """Empty mailboxes in a worker's own greenlet, until it is not needed any more or something is left in it."""
-        try:
-            while self._wait(worker):
-                while worker.mailbox is not None and self._empty(worker, worker.mailbox):
-                    pass
-                if not _is_clean(worker):
-                    break
-        finally:
-            self._dismiss(worker)
-
-    def _wait(self, worker: Worker) -> bool:
-        """Let a worker wait for its next mailbox; False if it is not needed any more."""
-        # One that is new was made for a mailbox that waits.
-        if worker.holders and len(self._idle) >= self._most_idle:
+    def is_clean(self) -> bool:
+        """Tell whether no task left anything in the worker's greenlet, references to it aside."""
+        if self.locals or self.tree or self.has_links:
             return False
-        self._idle.append(worker)
-        if self.running is not worker:
-            self.request()
-        try:
-            while worker.mailbox is None:
-                # Something that a handler left behind may wake the worker: it has nothing to do then.
-                self._hub.switch()
-        except BaseException:  # the pool ends it, or a time-out that a handler left running
-            return False
-        return True
-
-    def _empty(self, worker: Worker, mailbox: Mailbox) -> bool:
-        """Run the tasks of a mailbox, and give its worker the next one; False as soon as something of a task may be
-        left in that greenlet.
-        """
-        tasks = mailbox.tasks
-        is_untouched, holders = True, getrefcount(worker)
-        try:
-            while tasks and is_untouched:
-                Context().run(*tasks.popleft())
-                is_clean = _is_clean(worker)
-                if not is_clean:
-                    worker.end_locals()
-                    is_clean = _is_clean(worker)
-                # Who resumed it after a wait holds on to it as well: then the pool looks, when it is idle.
-                is_untouched = is_clean and self.running is worker and getrefcount(worker) == holders
-        except Exception:
-            logger.exception("A task of a mailbox failed")
-            is_untouched = False
-        if is_untouched or _is_clean(worker):
-            self.release(mailbox)
-            worker.mailbox = self._ready.popleft() if is_untouched and self._ready else None
-        return is_untouched
-
-    def release(self, mailbox: Mailbox) -> None:
-        """Take a mailbox back from its worker: more may have come meanwhile."""
-        if mailbox.tasks:
-            self._ready.append(mailbox)
-            self.request()
-        else:
-            mailbox.tasks = None
-            mailbox.is_scheduled = False
-
-    def _dismiss(self, worker: Worker) -> None:
-        """Take note that a worker is about to end: it gets nothing to do any more."""
-        if worker in self._idle:
-            self._idle.remove(worker)
-        if worker.mailbox is None:
-            self.workers.discard(worker)
-
-    def discharge(self, worker: Worker) -> None:
-        """Forget a worker that has ended; what is left in its mailbox is another worker's."""
-        self.workers.discard(worker)
-        if worker.mailbox is not None:
-            mailbox, worker.mailbox = worker.mailbox, None
-            self.release(mailbox)
-        self.request()
-
-    def kill(self) -> None:
-        """Throw ``GreenletExit`` into handlers that still run, but for the caller's own."""
-        busy = self.workers.difference(self._idle, (getcurrent(),))
-        gevent.killall(list(busy), GreenletExit, block=False)
-
-    def abandon(self) -> None:
-        """Forget in a forked child what waits to run: the parent runs it."""
-        for mailbox in (*self._ready, *(worker.mailbox for worker in self.workers)):
-            if mailbox is not None and mailbox.tasks is not None:
-                mailbox.tasks.clear()  # in place: a worker that goes on in the child may hold it
-        self._ready.clear()
-
-    def close(self) -> None:
-        """End the idle workers; busy ones end when their handlers do."""
-        self._most_idle = 0
-        gevent.killall(self._idle[:], GreenletExit, block=False)
+        return len(self.attributes) == self.usual

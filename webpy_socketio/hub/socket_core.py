@@ -204,7 +204,8 @@ class SocketCore:
             sent = self._ask(arguments, callback)
         else:
             sent = self.queue(make_event(self.home.name, None, arguments))
-        if self.hub.message_log.is_on():
+        is_on = self.hub.message_log.is_on
+        if is_on():
             self.hub.message_log.write(self.request, "send", arguments)
         return sent
 

@@ -12,6 +12,8 @@ from typing import Any
 import gevent
 from gevent.local import local
 
+from .mailbox import Desk
+
 __all__ = ["Worker", "cleanups"]
 
 logger = logging.getLogger("webpy_socketio.hub")
@@ -30,23 +32,24 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
 
     What a task may leave behind in it: greenlet-locals and attributes, which end with the task (locals link to their
     greenlet, to be told of its end), other links, with which the worker ends, and references to it, of which the one in
-    a running `gevent.Timeout` would hit a later task. Those are found by counting: ``holders`` is the number of
-    references to an idle worker that nobody holds on to.
+    a running `gevent.Timeout` would hit a later task. Those are found by counting them. Its ``desk`` knows of all.
     """
 
-    def __init__(self, serve: Callable[[Worker], None], on_end: Callable[[Worker], object]) -> None:
+    def __init__(self, serve: Callable[[Worker, Desk], None], on_end: Callable[[Worker], object]) -> None:
+        self.desk = Desk()
         super().__init__()
-        self.spawn_tree_locals: dict[str, Any] = {}  # Any: the application's. gevent would share one with all workers
-        #: What it empties. Any: a mailbox, whose module knows this one
-        self.mailbox: Any = None
-        self.holders = 0
-        #: The greenlet-locals of the running task, which want to hear when it ends.
-        self.locals: list[Callable[[Any], object]] = []
         self._serve = serve
         self._on_end = on_end
-        #: How many attributes are its own.
-        self.attributes = 0
-        self.attributes = len(self.__dict__)
+        self.desk.usual = len(self.__dict__)
+
+    @property
+    def spawn_tree_locals(self) -> dict[str, Any]:  # Any: the application's
+        """Give what is shared with all greenlets that this one spawns; gevent would share it with all workers."""
+        return self.desk.tree
+
+    @spawn_tree_locals.setter
+    def spawn_tree_locals(self, values: dict[str, Any]) -> None:
+        self.desk.tree = values
 
     def rawlink(self, callback: Callable[[Any], object]) -> None:
         """Have the end of this greenlet told to ``callback``; that of the running task, if it only forgets what it
@@ -55,32 +58,37 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
         All others are told by the loop, as gevent does it: they may switch to somebody who waits for this greenlet.
         """
         if type(callback).__module__ in _FORGETFUL or getattr(callback, "__module__", None) in _FORGETFUL:
-            self.locals.append(callback)
+            self.desk.locals.append(callback)
         else:
             super().rawlink(callback)
+            self.desk.has_links = True
 
     def unlink(self, callback: Callable[[Any], object]) -> None:
         """Forget a callback."""
-        if callback in self.locals:
-            self.locals.remove(callback)
+        if callback in self.desk.locals:
+            self.desk.locals.remove(callback)
         else:
             super().unlink(callback)
+            self.desk.has_links = bool(self.has_links())
 
     def end_locals(self) -> None:
         """Let go of all that the task has left in this greenlet, as if that had ended."""
         _clean_up()
-        while self.locals:  # what dies with one of them may make another one
-            self.locals.pop()(self)
-        self.spawn_tree_locals = {}
-        for name in list(self.__dict__)[self.attributes :]:
+        while self.desk.locals:  # what dies with one of them may make another one
+            self.desk.locals.pop()(self)
+        self.desk.tree = {}
+        for name in list(self.__dict__)[self.desk.usual :]:
             delattr(self, name)
 
     def _run(self) -> None:
+        self.desk.attributes = self.__dict__
         try:
-            self._serve(self)
+            self._serve(self, self.desk)
         finally:
+            # The two would hold each other, and wait for the garbage collector.
+            self.desk.attributes = {}
             # Greenlet-locals first: a database connection with its transaction.
-            if self.locals:
+            if self.desk.locals:
                 self.end_locals()
             # Behind what else is linked to it.
             super().rawlink(self._on_end)

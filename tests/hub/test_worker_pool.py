@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import gc
 import logging
 import threading
 import weakref
@@ -24,7 +25,8 @@ from tests.support.waiting import wait_until
 from webpy_socketio import on_event, on_message
 from webpy_socketio.hub import worker as worker_module
 from webpy_socketio.hub.hub import Hub
-from webpy_socketio.hub.mailbox import MAX_IDLE, Mailbox, WorkerPool
+from webpy_socketio.hub.mailbox import Desk, Mailbox
+from webpy_socketio.hub.worker_pool import MAX_IDLE, WorkerPool
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
 
@@ -226,10 +228,10 @@ class TestNothingLeaks:
 
         def make_locals(_: object) -> None:
             worker: Any = getcurrent()
-            before = len(worker.__dict__), len(worker.locals)
+            before = len(worker.__dict__), len(worker.desk.locals)
             for number in range(10):
                 local().number = number
-            got.append((len(worker.__dict__), len(worker.locals)) == before)
+            got.append((len(worker.__dict__), len(worker.desk.locals)) == before)
 
         hub.workers.put(Mailbox(), make_locals, None)
         wait_until(lambda: got)
@@ -337,20 +339,62 @@ class TestWorkers:
     def test_one_is_used_again_after_a_task_that_left_something_in_it(self, hub: Hub) -> None:
         mine = local()
         got: list[Any] = []
+        workers: list[weakref.ref[Any]] = []
 
         @on_message
         def chat(request: Any, socket: Any, context: Any, message: Any) -> None:
             worker: Any = getcurrent()
-            got.append((id(worker), vars(mine).copy(), "user" in web.ctx, hasattr(worker, "user")))
-            got.append(dict(worker.spawn_tree_locals))
+            workers.append(weakref.ref(worker))
+            got.append((vars(mine).copy(), "user" in web.ctx, hasattr(worker, "user"), dict(worker.spawn_tree_locals)))
             mine.user = web.ctx.user = worker.user = worker.spawn_tree_locals["user"] = message
 
         client = connected(hub)
         for name in ("ann", "bob", "cecil"):
             client.say(f'42["message","{name}"]')
             client.heard()
-        assert got == [got[0], {}] * 3
-        assert got[0][1:] == ({}, False, False)
+        assert got == [({}, False, False, {})] * 3
+        assert workers[0]() is not None
+        assert workers == [workers[0]] * 3
+
+    def test_one_is_used_again_after_a_link_that_was_taken_back(self, hub: Hub) -> None:
+        workers: list[weakref.ref[Any]] = []
+
+        @on_message
+        def chat(request: Any, socket: Any, context: Any, message: Any) -> None:
+            worker: Any = getcurrent()
+            workers.append(weakref.ref(worker))
+            worker.link(workers.append)
+            worker.unlink(workers.append)
+
+        client = connected(hub)
+        for name in ("ann", "bob"):
+            client.say(f'42["message","{name}"]')
+            client.heard()
+        assert workers[0]() is not None
+        assert workers == [workers[0]] * 2
+
+    def test_of_one_that_has_ended_nothing_waits_for_the_garbage_collector(self, hub: Hub) -> None:
+        def left() -> int:
+            return sum(isinstance(found, Desk) for found in gc.get_objects()) - len(hub.workers.workers)
+
+        workers: list[weakref.ref[Any]] = []
+
+        @on_message
+        def chat(request: Any, socket: Any, context: Any, message: Any) -> None:
+            worker: Any = getcurrent()
+            workers.append(weakref.ref(worker))
+            worker.link(bool)  # with which it ends
+
+        gc.disable()
+        try:
+            client = connected(hub)
+            before = left()
+            client.say('42["message","ann"]')
+            client.heard()
+            wait_until(lambda: workers[0]() is None)
+            assert left() == before
+        finally:
+            gc.enable()
 
     def test_one_that_was_taken_for_a_thread_is_one_no_longer_and_used_again(self, hub: Hub) -> None:
         got: list[Any] = []
