@@ -44,6 +44,7 @@ _WHOLE_TEXT: Final = FIN | TEXT
 _MASKED: Final = 0x80
 #: Section 5.5: all control frames have a payload of at most 125 bytes and are not fragmented.
 MAX_CONTROL_PAYLOAD: Final = 125
+_LONGEST_SHORT: Final = _MASKED | MAX_CONTROL_PAYLOAD
 _from_bytes: Final = int.from_bytes
 #: The two bytes with which a client's whole text frame begins, and its length, if that is written in one byte.
 _LONE_TEXTS: Final = {bytes((_WHOLE_TEXT, _MASKED | size)): 6 + size for size in range(126)}
@@ -90,7 +91,7 @@ def decode_frames(data: bytes | bytearray, max_payload: int, refused: int = RESE
         first, second = data[at], data[at + 1]
         size = second & 0x7F
         body = at + 6
-        if first != _WHOLE_TEXT or not _MASKED <= second <= _MASKED | MAX_CONTROL_PAYLOAD:
+        if first != _WHOLE_TEXT or not _MASKED <= second <= _LONGEST_SHORT:
             extended = _check_header(frames, first, second, refused)
             if end - at < 2 + extended:
                 break
