@@ -16,7 +16,7 @@ HOT = {
     ".": "handler registry",
     "wire": "attachments engine_packets frames handshake request_head socket_packets values",
     "state": "engine_session engine_session_3 packet_stream peer peer_4 token_bucket websocket",
-    "transport": "busy_poll link outbox outboxes outgoing_3 polling polling_3 timers turn websocket",
+    "transport": "arrivals busy_poll link outbox outboxes outgoing_3 polling polling_3 timers turn websocket",
     "hub": "client core dispatch doorbell engine_client fanout handlers held home hub lifecycle mailbox message_log "
     "rates request socket_core subscriptions worker_pool",
     "gateway": "admission answers direct handoff line origins post primed upgrade",

@@ -14,6 +14,7 @@ import pytest
 from tests.support.certificates import client_context, make_certificate
 from tests.support.scripted import Peer, ScriptedSocket, let_the_loop_turn, scripted_pair
 from tests.support.waiting import wait_until
+from webpy_socketio.transport.arrivals import Arrivals
 from webpy_socketio.transport.link import Link, TLSLink, make_link, peer_is_gone
 
 
@@ -53,7 +54,7 @@ class Wire:
         self.socket, self.peer = scripted_pair()
         self.owner = Owner()
         self.socket.setblocking(False)
-        self.link = kind(self.socket, gevent.get_hub().loop, self.owner)
+        self.link = kind(self.socket, Arrivals(gevent.get_hub().loop), self.owner)
 
     def wait_for(self, *told: Any) -> None:
         wait_until(lambda: self.owner.told == list(told), what=f"{told}, not {self.owner.told}")
@@ -360,7 +361,7 @@ class TestTLS:
         client = client_context(certificate).wrap_socket(theirs, server_hostname="localhost")
         server = accepting.get(timeout=5)
         owner = Owner()
-        link = make_link(server, gevent.get_hub().loop, owner)
+        link = make_link(server, Arrivals(gevent.get_hub().loop), owner)
         assert isinstance(link, TLSLink)
         link.start()
         big = bytes(range(256)) * 4096
@@ -378,7 +379,7 @@ class TestTLS:
 
 def test_the_kind_of_link_follows_the_kind_of_socket() -> None:
     sock, peer = scripted_pair()
-    link = make_link(sock, gevent.get_hub().loop, Owner())
+    link = make_link(sock, Arrivals(gevent.get_hub().loop), Owner())
     assert type(link) is Link
     assert sock.gettimeout() == 0.0
     link.close()

@@ -12,6 +12,7 @@ from tests.support.scripted import let_the_loop_turn, scripted_pair
 from tests.support.transcripts import client_frame, close_payload
 from tests.support.waiting import wait_until
 from webpy_socketio.config import Config
+from webpy_socketio.transport.arrivals import Arrivals
 from webpy_socketio.transport.outbox import Budget, Outbox, OutgoingPacket
 from webpy_socketio.transport.timers import TimerWheel
 from webpy_socketio.transport.turn import Turn
@@ -59,7 +60,7 @@ class Wire:
         self.outbox = Outbox(config, self.budget)
         self.wheel = TimerWheel(loop, lambda: self.failures.append(1))
         self.turn = Turn(loop)
-        self.carrier = WebSocketCarrier(self.socket, loop, self.turn, self.wheel, config)
+        self.carrier = WebSocketCarrier(self.socket, Arrivals(loop), self.turn, self.wheel, config)
         self.carrier.outbox = self.outbox
 
     def start(self) -> None:

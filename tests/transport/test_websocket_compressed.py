@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.transcripts import client_frame
 from webpy_socketio.config import Config
+from webpy_socketio.transport.arrivals import Arrivals
 from webpy_socketio.transport.outbox import Budget, Outbox, OutgoingPacket
 from webpy_socketio.transport.timers import TimerWheel
 from webpy_socketio.transport.turn import Turn
@@ -58,7 +59,7 @@ def talk(wheel: TimerWheel, data: bytes, most: int, agreement: Agreement | None 
     loop, config = gevent.get_hub().loop, Config(compression=1_000)
     ours, theirs = socket.socketpair()
     with theirs:
-        carrier = WebSocketCarrier(ours, loop, Turn(loop), wheel, config, agreement)
+        carrier = WebSocketCarrier(ours, Arrivals(loop), Turn(loop), wheel, config, agreement)
         carrier.outbox = Outbox(config, Budget(config.outbox_ceiling))
         carrier.start(Echo())
         theirs.sendall(data)

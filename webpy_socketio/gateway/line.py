@@ -107,7 +107,7 @@ class Line(Flushable):
     def _take(self, sock: Any) -> None:
         self._sock = sock
         self._state = _WAITING
-        self._link = make_link(sock, self._entrance.hub.loop, self)
+        self._link = make_link(sock, self._entrance.hub.arrivals, self)
         self._entrance.lines.add(self)
 
     def _allow(self, patience: float) -> None:

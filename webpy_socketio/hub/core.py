@@ -21,6 +21,7 @@ from ..limit_rules import Violation
 from ..native import mypyc_attr
 from ..state.engine_session import EngineSession, State
 from ..state.token_bucket import BucketTable
+from ..transport.arrivals import Arrivals
 from ..transport.busy_poll import make_busy_poll
 from ..transport.outbox import Budget, Outbox
 from ..transport.polling import PollingCarrier
@@ -136,6 +137,7 @@ class HubCore:
             return
         self.loop = gevent.get_hub().loop
         self.wheel = TimerWheel(self.loop, self.receive_failure)
+        self.arrivals = Arrivals(self.loop)
         self.turn = Turn(self.loop, make_busy_poll(self.loop, self.config.busy_poll))
         self.doorbell = Doorbell(self.loop, self.receive_failure)
         self.workers.open()

@@ -67,7 +67,7 @@ class Hub(HubCore):
 
     def websocket(self, sock: object, agreement: Agreement | None = None) -> WebSocketCarrier:
         """Make a carrier of a raw socket whose opening handshake is done, with the ``agreement`` on compression."""
-        return WebSocketCarrier(sock, self.loop, self.turn, self.wheel, self.config, agreement)
+        return WebSocketCarrier(sock, self.arrivals, self.turn, self.wheel, self.config, agreement)
 
     def sockets(self, namespace: str) -> dict[str, SocketCore]:
         """Give the sockets of a namespace by their ids."""

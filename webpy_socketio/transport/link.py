@@ -13,10 +13,11 @@ from typing import Any, Final, Protocol
 
 from gevent import monkey
 
+from .arrivals import Arrivals, Readable
+
 __all__ = ["Link", "LinkOwner", "TLSLink", "make_link", "peer_is_gone"]
 
-_READ: Final = 1  # of libev's event mask, as the next one
-_WRITE: Final = 2
+_WRITE: Final = 2  # of libev's event mask
 #: Bytes asked of the kernel at a time.
 READ_SIZE: Final = 65_536
 #: Records of TLS (16 kB at most) that are taken of one connection before others have their turn.
@@ -64,15 +65,14 @@ class _Nobody:
 _NOBODY: Final = _Nobody()
 
 
-class Link:
-    """Owns ``sock`` (a plain ``_socket`` one, or an ``SSLSocket``) and its watchers on ``loop``."""
+class Link(Readable):
+    """Owns ``sock`` (a plain ``_socket`` one, or an ``SSLSocket``) and its watchers on the loop of ``arrivals``."""
 
-    __slots__ = ("_loop", "_owner", "_reader", "_socket", "_unsent", "_writer", "is_blocked", "is_closed")
+    __slots__ = ("_arrivals", "_owner", "_reader", "_socket", "_unsent", "_writer", "is_blocked", "is_closed")
 
-    def __init__(self, sock: Any, loop: Any, owner: LinkOwner) -> None:
-        # Any: a raw socket of either kind, and gevent's loop, which has no type of its own.
+    def __init__(self, sock: Any, arrivals: Arrivals, owner: LinkOwner) -> None:  # Any: a raw socket of either kind
         self._socket = sock
-        self._loop = loop
+        self._arrivals = arrivals
         self._owner: LinkOwner = owner
         #: What the kernel has not taken of what was sent; whether there is any.
         self._unsent = b""
@@ -92,20 +92,17 @@ class Link:
         if self.is_closed:
             return
         if self._reader is None:
-            self._reader = self._loop.io(self._socket.fileno(), _READ)
+            self._reader = self._arrivals.make_reader(self._socket.fileno())
         if not self._reader.active:
-            self._reader.start(self._on_readable)
-
-    def read_now(self) -> None:
-        """Take what has come already, once and without waiting."""
-        self._on_readable()
+            self._arrivals.start(self._reader, self)
 
     def pause(self) -> None:
         """Stop to read: the kernel's buffers fill, and TCP slows the peer."""
-        if self._reader is not None:
-            self._reader.stop()
+        if self._reader is not None and self._reader.active:
+            self._arrivals.stop(self._reader, self)
 
-    def _on_readable(self) -> None:
+    def read_now(self) -> None:
+        """Take what has come already, once and without waiting."""
         try:
             data = self._socket.recv(READ_SIZE)
         except _WOULD_BLOCK:
@@ -118,7 +115,7 @@ class Link:
         """Begin to read, with bytes that somebody else has read before. Like all others they are handed over in the
         loop, where the owner expects to be called.
         """
-        self._loop.run_callback(self._begin, early_data)
+        self._arrivals.loop.run_callback(self._begin, early_data)
 
     def _begin(self, early_data: bytes) -> None:
         if not self.is_closed:
@@ -160,7 +157,7 @@ class Link:
 
     def _wait_to_write(self) -> None:
         if self._writer is None:
-            self._writer = self._loop.io(self._socket.fileno(), _WRITE)
+            self._writer = self._arrivals.loop.io(self._socket.fileno(), _WRITE)
         self._writer.start(self._on_writable)
 
     def _on_writable(self) -> None:
@@ -191,6 +188,7 @@ class Link:
         return self._socket
 
     def _close_watchers(self) -> None:
+        self.pause()
         for watcher in (self._reader, self._writer):
             if watcher is not None:
                 watcher.stop()
@@ -224,9 +222,10 @@ class TLSLink(Link):
         """Begin, or go on, to read; also what OpenSSL has decrypted already, which no watcher would announce."""
         super().start()
         if not self.is_closed:
-            self._loop.run_callback(self._on_readable)
+            self._arrivals.loop.run_callback(self.read_now)
 
-    def _on_readable(self) -> None:
+    def read_now(self) -> None:
+        """Take what has come already, and what OpenSSL has decrypted."""
         for _ in range(READS_AT_ONCE):
             if self._reader is None or not self._reader.active:
                 break
@@ -245,21 +244,21 @@ class TLSLink(Link):
         else:
             # Others have their turn first. What is left in the kernel comes with the next event of the watcher.
             if self._socket.pending():
-                self._loop.run_callback(self._on_readable)
+                self._arrivals.loop.run_callback(self.read_now)
         if self._unsent and (self._writer is None or not self._writer.active):
             super()._on_writable()  # what wanted to be read first
 
     def _on_writable(self) -> None:
         super()._on_writable()
-        self._on_readable()
+        self.read_now()
 
 
-def make_link(sock: Any, loop: Any, owner: LinkOwner) -> Link:
+def make_link(sock: Any, arrivals: Arrivals, owner: LinkOwner) -> Link:
     """Make the link that fits a socket; it does not read until it is started."""
     if sock.gettimeout() != 0.0:  # that it does not block already
         sock.setblocking(False)
     kind = TLSLink if isinstance(sock, ssl.SSLSocket) else Link
-    return kind(sock, loop, owner)
+    return kind(sock, arrivals, owner)
 
 
 def peer_is_gone(sock: Any) -> bool:

@@ -13,6 +13,7 @@ from ..native import mypyc_attr
 from ..state.websocket import Ended, Reply, State, WebSocketConnection
 from ..types import Excess
 from ..wire.deflate import Agreement, Deflater, Inflater
+from .arrivals import Arrivals
 from .link import make_link
 from .outbox import Outbox
 from .timers import TimerWheel
@@ -72,19 +73,19 @@ class WebSocketCarrier(Flushable):
     def __init__(
         self,
         sock: Any,
-        loop: Any,
+        arrivals: Arrivals,
         turn: Turn,
         wheel: TimerWheel,
         config: Config,
         agreement: Agreement | None = None,
-    ) -> None:  # Any: a raw socket, and gevent's loop, which has no type of its own
+    ) -> None:  # Any: a raw socket
         self._config = config
         inflater = self._deflater = None
         if agreement is not None:
             inflater = Inflater(agreement)
             self._deflater = Deflater(agreement.server_bits, config.compression_threshold)
         self._connection = WebSocketConnection(config.max_payload, inflater)
-        self._link = make_link(sock, loop, self)
+        self._link = make_link(sock, arrivals, self)
         self._turn = turn
         self._wheel = wheel
         self._receiver: WebSocketReceiver | None = None
