@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +52,19 @@ def test_a_client_that_wants_to_close_is_told_so(server: RawServer) -> None:
         response = connection.request("GET", POLLING, headers={"Connection": "close"})
         assert response.closes
         assert connection.is_closed_by_server()
+
+
+def test_clients_whose_messages_came_together_are_served_in_the_order_of_these(patient_server: RawServer) -> None:
+    with ExitStack() as stack:
+        *clients, watcher = (stack.enter_context(WebSocketSession(patient_server.port)) for _ in range(21))
+        order = [7 * number % 20 for number in range(20)]
+        os.kill(patient_server.program.pid, signal.SIGSTOP)
+        try:
+            for number in order:
+                clients[number].emit("tell all", number)
+        finally:
+            os.kill(patient_server.program.pid, signal.SIGCONT)
+        assert [watcher.receive() for _ in order] == [["message", number] for number in order]
 
 
 def test_an_http_1_0_client_polls(server: RawServer) -> None:
