@@ -44,16 +44,20 @@ class FakeTimer:
         self._loop.timers.discard(self)
 
 
-class FakeIdle:
-    """What ``loop.idle()`` gives. It is called when a test says that the loop has nothing else to do."""
+class FakeWatcher:
+    """What the loop's other methods give. A test calls its ``callback`` in place of the loop."""
 
     def __init__(self) -> None:
-        self.callback: Callable[[], None] | None = None
+        self.callback: Callable[[], object] | None = None
         self.is_closed = False
 
-    def start(self, callback: Callable[[], None]) -> None:
+    @property
+    def active(self) -> bool:
+        return self.callback is not None
+
+    def start(self, callback: Callable[..., object], *args: Any) -> None:
         assert not self.is_closed, "a closed watcher was started"
-        self.callback = callback
+        self.callback = partial(callback, *args)
 
     def stop(self) -> None:
         self.callback = None
@@ -77,18 +81,28 @@ class FakeLoop:
         self.timers: set[FakeTimer] = set()
         self.callbacks: list[tuple[Callable[..., object], tuple[Any, ...]]] = []
         self.timers_fired = 0
-        self.idlers: list[FakeIdle] = []
+        self.idlers: list[FakeWatcher] = []
+        self.checks: list[FakeWatcher] = []
 
     def timer(self, delay: float, *, priority: int = 0) -> FakeTimer:
         timer = FakeTimer(self, delay)
         self.timers.add(timer)
         return timer
 
-    def idle(self, *, ref: bool, priority: int) -> FakeIdle:
+    def idle(self, *, ref: bool, priority: int) -> FakeWatcher:
         assert not ref, "a loop must not live for that"
         assert priority == self.MINPRI, "others of its kind come first"
-        self.idlers.append(FakeIdle())
+        self.idlers.append(FakeWatcher())
         return self.idlers[-1]
+
+    def check(self, *, ref: bool, priority: int) -> FakeWatcher:
+        assert not ref, "a loop must not live for that"
+        assert priority == self.MINPRI, "it comes behind all that the loop has found"
+        self.checks.append(FakeWatcher())
+        return self.checks[-1]
+
+    def io(self, file: int, events: int) -> FakeWatcher:
+        return FakeWatcher()
 
     def run_callback(self, callback: Callable[..., object], *args: Any) -> None:
         self.callbacks.append((callback, args))

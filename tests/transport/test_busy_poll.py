@@ -14,7 +14,7 @@ from typing import Any
 import gevent
 import pytest
 
-from tests.support.clock import FakeClock, FakeIdle, FakeLoop
+from tests.support.clock import FakeClock, FakeLoop, FakeWatcher
 from tests.support.waiting import wait_until
 from webpy_socketio.transport.busy_poll import (
     LONG_PAUSE,
@@ -44,7 +44,7 @@ class Bench:
         loop = FakeLoop(self.clock)
         self.preemptions = 0
         self.poll = BusyPoll(loop, SECONDS, self.clock, lambda: self.preemptions)
-        self.idle: FakeIdle = loop.idlers[0]
+        self.idle: FakeWatcher = loop.idlers[0]
 
     @property
     def is_looking(self) -> bool:

@@ -33,7 +33,7 @@ def make_event(namespace: str, id_: int | None, arguments: list[object]) -> Outg
     encoded.
     """
     text, attachments = encode_event(namespace, id_, arguments)
-    return OutgoingPacket(b"4" + text, attachments, True)  # droppable
+    return OutgoingPacket(b"4" + text, attachments, True)  # droppable: a keyword is 1 % of an echo
 
 
 def deliver(loop: Loop, receivers: Collection[Receiver], packet: OutgoingPacket) -> int:

@@ -38,6 +38,7 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
     def __init__(self, serve: Callable[[Worker, Desk], None], on_end: Callable[[Worker], object]) -> None:
         self.desk = Desk()
         super().__init__()
+        self.desk.tree = {}  # where gevent is not compiled, it has set that of whoever made the worker
         self._serve = serve
         self._on_end = on_end
         self.desk.usual = len(self.__dict__)
@@ -48,8 +49,8 @@ class Worker(gevent.Greenlet):  # type: ignore[type-arg]  # generic in its publi
         return self.desk.tree
 
     @spawn_tree_locals.setter
-    def spawn_tree_locals(self, values: dict[str, Any]) -> None:
-        self.desk.tree = values
+    def spawn_tree_locals(self, values: dict[str, Any] | None) -> None:
+        self.desk.tree = {} if values is None else values
 
     def rawlink(self, callback: Callable[[Any], object]) -> None:
         """Have the end of this greenlet told to ``callback``; that of the running task, if it only forgets what it

@@ -1,11 +1,14 @@
 """First come, first served: in which order sockets are read that became readable together.
 
 libev calls what it has found in one look in the reverse order: whoever was first would be served last, and of two that
-bid for the last seat the later one would have it. So a readable socket is only noted; when all are, they are read.
+bid for the last seat the later one would have it. So a readable socket is only noted; when all are, they are read, in
+the order in which the kernel has told of them. That is the one in which they became readable, for those that were quiet
+before; those that the look before has told of come in the same order as then.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Final
 
 from ..native import mypyc_attr
@@ -33,8 +36,9 @@ class Arrivals:
 
     def __init__(self, loop: Any) -> None:  # Any: gevent's loop has no type of its own
         self.loop = loop
-        self._arrived: list[Readable] = []
-        self._add = self._arrived.append
+        #: A dictionary, as some loops tell of a socket more than once, and as many may stop to be read at once.
+        self._arrived: dict[Readable, None] = {}
+        self._add = self._arrived.setdefault
         self._is_in_order = "libev" not in type(loop).__module__
         #: Runs behind all that the loop has found, while anybody is watched.
         self._check: Any = None
@@ -55,8 +59,7 @@ class Arrivals:
     def stop(self, reader: Any, owner: Readable) -> None:
         """Have ``owner`` read no more, not even what has come already; its ``reader`` must be active."""
         reader.stop()
-        if owner in self._arrived:
-            self._arrived.remove(owner)
+        self._arrived.pop(owner, None)
         self._readers -= 1
         if not self._readers:
             self._check.stop()
@@ -66,9 +69,10 @@ class Arrivals:
     def _read_all(self) -> None:
         arrived = self._arrived
         if self._is_in_order:
-            arrived.reverse()
-        try:
-            while arrived:
-                arrived.pop().read_now()
-        finally:
-            arrived.clear()  # whoever had no turn is found again
+            for owner in reversed(list(arrived)):
+                arrived[owner] = arrived.pop(owner)
+        while arrived:
+            try:
+                arrived.popitem()[0].read_now()
+            except BaseException:  # gevent's to report, as of any watcher; the others are read all the same
+                self.loop.handle_error(None, *sys.exc_info())

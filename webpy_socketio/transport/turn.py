@@ -60,8 +60,8 @@ class Turn:
         self._waiting: deque[Flushable] = deque()
         self._is_due = False
         self._left_at = 0.0
-        # A callback of the loop would run before the loop looks at its sockets. A timer of the lowest priority runs
-        # behind that look, and the callback that it asks for behind the handlers of what has come in.
+        # A callback of the loop would run before the loop looks at its sockets. A timer (in libev, of the lowest
+        # priority) runs behind that look, and the callback that it asks for behind the handlers of what has come in.
         self._next = loop.timer(0.0, priority=loop.MINPRI)
 
     def add(self, flushable: Flushable) -> None:
