@@ -251,9 +251,9 @@ class TestAPollThatIsHeld:
     def test_it_is_not_too_late_for_what_comes_after_the_time_that_an_idle_line_has(
         self, make_wire: Callable[..., Wire]
     ) -> None:
-        wire = make_wire(head_timeout=0.01, keepalive_timeout=0.01)
+        wire = make_wire(head_timeout=0.2, keepalive_timeout=0.2)
         wire.say(wire.poll)
-        gevent.sleep(0.05)
+        gevent.sleep(0.5)
         wire.push("4a")
         assert wire.hear()[2] == b"4a"
 
